@@ -1,0 +1,45 @@
+# Each target does all its own set-up, in .venv, and does it only when something has changed.
+# PYTHON, VENV and pip's own variables (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, ...) are yours to set.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
+.PHONY: demo test check format lock bench clean
+
+demo: $(VENV)/.demo  ## start a service, insert the sample photos, ask for them (CHECK=1: exit after the table)
+	$(BIN)/vecmod demo $(if $(CHECK),--check)
+
+test: $(VENV)/.dev  ## all tests
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(VENV)/.dev  ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.dev  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## throughput against one picture at a time under a lock
+	$(BIN)/python tests/bench/bench_batching.py
+
+lock: $(VENV)/.dev  ## write down the versions that were tested
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+
+clean:  ## forget everything that was set up
+	rm -rf $(VENV) .demo
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml requirements.lock
+	$(INSTALL) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml requirements.lock
+	$(INSTALL) --editable '.[dev]'
+	touch $@ $(VENV)/.demo

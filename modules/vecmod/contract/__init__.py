@@ -1,0 +1,1 @@
+"""What crosses the wire between the two wings: names, bodies, errors. Knows neither models nor databases."""

@@ -1,0 +1,61 @@
+"""Reading settings from environment variables: the same rules and the same messages in both wings."""
+
+import difflib
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+PREFIX = "VECMOD_"
+
+# Both wings may share one environment file, so each must know the other's names; a test holds this against
+# the two settings classes.
+OUR_VARIABLES = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        "API_TOKEN BODY_TIMEOUT CACHE_DIR CONCURRENCY DRAIN_DELAY DRAIN_TIMEOUT ENGINE HOST KEEP_ALIVE LOG_LEVEL "
+        "MAX_ASPECT MAX_BATCH MAX_BODY_MB MAX_IN_FLIGHT_MB MAX_ITEMS MAX_PIXELS MAX_REQUESTS MODEL_PATH OFFLINE PORT "
+        "STORE THREADS"
+    ).split()
+)
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+class SettingsError(Exception):
+    """A variable is unknown or has a value that cannot be used."""
+
+
+def read_settings(kind: type[Settings], environ: Mapping[str, str]) -> Settings:
+    """Build ``kind`` from the variables named by its field aliases; an empty value counts as unset.
+
+    Raises:
+        SettingsError: naming every bad variable, its value and what is expected.
+    """
+    refuse_unknown(environ)
+    names = {str(field.alias) for field in kind.model_fields.values()}
+    given = {name: value for name, value in environ.items() if name in names and value != ""}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise SettingsError(
+            "\n".join(_explain(fault["loc"], given, fault["msg"]) for fault in error.errors())
+        ) from error
+
+
+def refuse_unknown(environ: Mapping[str, str]) -> None:
+    """Refuse variables that start with our prefix and mean nothing: most likely a typing error.
+
+    Raises:
+        SettingsError: naming the variable and the nearest known one.
+    """
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in OUR_VARIABLES:
+            near = difflib.get_close_matches(name, OUR_VARIABLES, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; remove it, or see README.md for the known ones"
+            raise SettingsError(f"{name} is not a variable vecmod knows{hint}")
+
+
+def _explain(location: tuple[int | str, ...], given: Mapping[str, str], message: str) -> str:
+    name = str(location[0]) if location else "environment"
+    return f"{name}={given.get(name, '')!r} cannot be used: {message}"
