@@ -1,0 +1,1 @@
+"""The img2vec-neural service: one picture in, one vector out."""

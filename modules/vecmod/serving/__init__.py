@@ -1,0 +1,1 @@
+"""The service wing: from an HTTP body to vectors. Knows no database."""

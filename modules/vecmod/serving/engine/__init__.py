@@ -1,0 +1,1 @@
+"""Runtimes: arrays in, arrays out. Knows neither media nor HTTP."""

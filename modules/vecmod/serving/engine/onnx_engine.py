@@ -1,0 +1,75 @@
+"""The onnxruntime engine: default on CPUs. The one door to ``onnxruntime``."""
+
+from pathlib import Path
+
+import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
+
+from vecmod.serving.engine.engine import EngineUnavailable, FloatArray
+from vecmod.serving.engine.network import AnyNetwork, TrainedNetwork
+
+# Written into the file's metadata by onnx_graph, which is not imported here: serving a converted graph does
+# not need the `onnx` package.
+NAME_KEY = "vecmod.network"
+
+
+class OnnxEngine:
+    """A graph in an onnxruntime session on the CPU, fp32."""
+
+    name = "onnx"
+    device = "cpu"
+    precision = "fp32"
+
+    def __init__(self, graph: Path, threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads = threads
+        options.inter_op_num_threads = 1
+        # Spinning threads would take the cores from the ones that decode the next pictures.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:
+            raise EngineUnavailable(f"{graph} cannot be loaded as an ONNX graph: {error}") from error
+
+    def network_name(self) -> str:
+        """The network the file says it holds; empty if it was not written by vecmod."""
+        return str(self._session.get_modelmeta().custom_metadata_map.get(NAME_KEY, ""))
+
+    def run(self, batch: FloatArray) -> FloatArray:
+        """Vectors float32 ``[n, dim]``."""
+        vectors: FloatArray = self._session.run(["vector"], {"input": batch})[0]
+        return vectors
+
+    def close(self) -> None:
+        """Free the session."""
+        del self._session
+
+
+def load_onnx(network: AnyNetwork, cache: Path, threads: int) -> OnnxEngine:
+    """Load a network, converting it on first use, or a graph that was converted earlier.
+
+    Raises:
+        EngineUnavailable: if the graph cannot be read or is another network's.
+    """
+    if isinstance(network, TrainedNetwork):
+        return OnnxEngine(_converted(network, cache), threads)
+    engine = OnnxEngine(network.path, threads)
+    if engine.network_name() != network.name:
+        found = engine.network_name() or "no network that vecmod converted"
+        raise EngineUnavailable(f"{network.path} holds {found}, not {network.name}; write it with vecmod convert")
+    return engine
+
+
+def _converted(network: TrainedNetwork, cache: Path) -> Path:
+    try:
+        from vecmod.serving.engine.onnx_graph import cached_graph  # noqa: PLC0415 -- only conversion needs `onnx`
+    except ImportError as error:
+        raise EngineUnavailable(
+            "converting weights needs the package onnx: pip install 'vecmod[onnx]', or mount a converted graph"
+        ) from error
+    try:
+        return cached_graph(network, cache)
+    except OSError as error:
+        raise EngineUnavailable(
+            f"the converted graph cannot be written to {cache}: {error}; set VECMOD_CACHE_DIR"
+        ) from error

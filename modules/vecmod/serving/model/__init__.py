@@ -1,0 +1,1 @@
+"""Models: which weights, which preprocessing, which network; knows no media formats and no HTTP."""

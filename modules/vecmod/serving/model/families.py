@@ -1,0 +1,37 @@
+"""Families by name, through entry points: a family is imported only when it is chosen."""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any
+
+from vecmod.serving.model.recipe import Recipe
+from vecmod.serving.model.weights import WeightsPlace
+
+Family = Callable[[WeightsPlace], Recipe]
+
+
+class UnknownName(Exception):
+    """Nothing of that name is installed; the message lists those that are."""
+
+
+def find_family(service: str, name: str) -> Family:
+    """The function that yields the recipe of a model.
+
+    Raises:
+        UnknownName: listing the models of the service.
+    """
+    family: Family = load_entry_point(f"vecmod.families.{service}", name, f"model for {service}")
+    return family
+
+
+def load_entry_point(group: str, name: str, kind: str) -> Any:  # noqa: ANN401 -- an entry point can be anything
+    """What an installed package offers under a name.
+
+    Raises:
+        UnknownName: listing the names there are.
+    """
+    found = entry_points(group=group)
+    if name not in found.names:
+        known = ", ".join(sorted(found.names)) or "none"
+        raise UnknownName(f"there is no {kind} named {name!r}; known here: {known}")
+    return found[name].load()

@@ -1,0 +1,81 @@
+"""What a family yields: everything that makes a model, as frozen data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from vecmod.serving.engine.network import AnyNetwork
+
+
+class Filter(StrEnum):
+    """Resampling filters, as Pillow defines them (antialiased when shrinking)."""
+
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+
+
+class Channels(NamedTuple):
+    """One number for each of red, green, blue."""
+
+    red: float
+    green: float
+    blue: float
+
+
+@dataclass(frozen=True)
+class ImageSteps:
+    """How a picture becomes the input of a network: crop, resize to a square, ``(x / divisor - mean) / std``.
+
+    Attributes:
+        size: side of the square, in pixels.
+        filter: resampling filter.
+        center_crop: side of the centred square that is kept, as a share of the shorter side; None keeps the
+            whole picture and squashes it, whatever its aspect ratio.
+        divisor: what 8-bit values are divided by first.
+        mean: subtracted after the division.
+        std: divisor after that.
+    """
+
+    size: int
+    filter: Filter
+    center_crop: float | None
+    divisor: float
+    mean: Channels
+    std: Channels
+
+    def describe(self) -> str:
+        """One line for ``/meta``."""
+        crop = "whole picture squashed" if self.center_crop is None else f"centre crop {self.center_crop:.1%}"
+        return (
+            f"{crop}, {self.filter} to {self.size}x{self.size}, (x/{self.divisor:g} - {self.mean[:]}) / {self.std[:]}"
+        )
+
+
+@dataclass(frozen=True)
+class Tower:
+    """One encoder: preprocessing and network."""
+
+    steps: ImageSteps
+    network: AnyNetwork
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model, ready to be loaded.
+
+    Attributes:
+        name: as in ``MODEL_NAME``.
+        revision: which weights exactly: SHA-256, commit or package version.
+        licence: licence of the weights.
+        towers: encoders by modality name.
+        normalized: whether vectors have length 1.
+        best_batch: inputs in one run beyond which throughput no longer grows on a CPU.
+    """
+
+    name: str
+    revision: str
+    licence: str
+    towers: Mapping[str, Tower]
+    normalized: bool
+    best_batch: int

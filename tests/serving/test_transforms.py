@@ -1,0 +1,34 @@
+"""Resizing that does not depend on the Pillow version."""
+
+import numpy as np
+from PIL import Image
+
+from pictures import gradient
+from vecmod.serving.model.recipe import Channels, Filter, ImageSteps
+from vecmod.serving.model.transforms import prepare_image
+
+SQUASH = ImageSteps(32, Filter.BILINEAR, None, 255.0, Channels(0.5, 0.25, 0.0), Channels(0.5, 1.0, 2.0))
+
+
+def test_arithmetic_is_float32_in_the_authors_order() -> None:
+    image = gradient(32, 32)
+    expected = np.asarray(image, np.float32) / np.float32(255)
+    expected = (expected - np.array(SQUASH.mean, np.float32)) / np.array(SQUASH.std, np.float32)
+    prepared = prepare_image(image, SQUASH)
+    assert prepared.dtype == np.float32
+    np.testing.assert_array_equal(prepared, expected.transpose(2, 0, 1))
+
+
+def test_width_is_resized_before_height() -> None:
+    """A tall picture: Pillow 13 alone would go the other way round, and differ by a level here and there."""
+    image = Image.effect_noise((150, 700), 80).convert("RGB")
+    narrow = image.resize((32, 700), Image.Resampling.BILINEAR)
+    expected = np.asarray(narrow.resize((32, 32), Image.Resampling.BILINEAR))
+    prepared = prepare_image(image, SQUASH)
+    np.testing.assert_array_equal(prepared[2], expected[:, :, 2] / np.float32(255) / np.float32(2))
+
+
+def test_tiny_pictures_are_enlarged() -> None:
+    assert prepare_image(Image.new("RGB", (1, 1), (255, 0, 0)), SQUASH).shape == (3, 32, 32)
+    cropped = ImageSteps(32, Filter.BICUBIC, 0.875, 1.0, SQUASH.mean, SQUASH.std)
+    assert prepare_image(gradient(3, 2), cropped).shape == (3, 32, 32)
