@@ -1,0 +1,102 @@
+"""One request: decode each item, prepare it, batch it with everybody else's, keep the order."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from vecmod.contract.errors import EngineFault, UnsupportedInput, VecmodError
+from vecmod.serving.engine.engine import FloatArray
+from vecmod.serving.flow.batcher import Batcher
+from vecmod.serving.flow.metrics import Metrics
+from vecmod.serving.media.decode import Decoder
+from vecmod.serving.model.model import Model
+
+Result = TypeVar("Result")
+
+
+class Item(NamedTuple):
+    """One input: its modality, its value on the wire, and its place for messages, e.g. ``images[6]``."""
+
+    modality: str
+    value: str
+    where: str
+
+
+class Pipeline:
+    """The road from wire values to vectors, shared by all requests.
+
+    Args:
+        model: loaded and warm.
+        decoder: wire text to medium.
+        metrics: told what happens.
+        workers: threads that decode and prepare.
+    """
+
+    def __init__(self, model: Model, decoder: Decoder, metrics: Metrics, workers: int) -> None:
+        self.model = model
+        self._decoder = decoder
+        self._metrics = metrics
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+        # Enough that a full batch is always prepared while another runs; more would only hold memory.
+        self._slots = asyncio.Semaphore(3 * model.max_batch + workers)
+        self._batchers = {modality: self._batcher(modality) for modality in model.dimensions}
+
+    def _batcher(self, modality: str) -> Batcher[FloatArray, FloatArray]:
+        batcher: Batcher[FloatArray, FloatArray] = Batcher(
+            lambda items: list(self.model.embed(modality, items)),
+            self.model.max_batch,
+            partial(self._metrics.batch, modality),
+            name=f"batcher-{modality}",
+        )
+        self._metrics.watch_queue(modality, batcher.depth)
+        return batcher
+
+    async def embed(self, items: Sequence[Item]) -> list[FloatArray]:
+        """Vectors float32 ``[dim]``, one for each item, in order.
+
+        Raises:
+            VecmodError: of the first item that failed, naming it; the rest is given up.
+        """
+        self._check_modalities(items)
+        tasks = [asyncio.create_task(self._embed_item(item)) for item in items]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def in_pool(self, work: Callable[[], Result]) -> Result:
+        """Run something slow beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def close(self) -> None:
+        """Finish what was submitted, then free the model."""
+        self._pool.shutdown()
+        for batcher in self._batchers.values():
+            batcher.close()
+        self.model.close()
+
+    def _check_modalities(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if item.modality not in self._batchers:
+                have = ", ".join(self._batchers)
+                raise UnsupportedInput(f"{item.where}: this model embeds {have}, not {item.modality}")
+
+    async def _embed_item(self, item: Item) -> FloatArray:
+        async with self._slots:
+            prepared = await self.in_pool(partial(self._prepare, item))
+            vector = await asyncio.wrap_future(self._batchers[item.modality].submit(prepared))
+        if not np.isfinite(vector).all():
+            raise EngineFault(f"{item.where}: the model gave a vector that is not finite; please report this")
+        return vector
+
+    def _prepare(self, item: Item) -> FloatArray:
+        try:
+            with self._metrics.stage("decode"), self._decoder.decode(item.modality, item.value) as medium:
+                return self.model.prepare(item.modality, medium)
+        except VecmodError as error:
+            raise error.at_item(item.where) from error

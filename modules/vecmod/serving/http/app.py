@@ -1,0 +1,105 @@
+"""The app factory: routes, slashes, counting, start and stop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vecmod.contract.errors import VecmodError
+from vecmod.contract.meta_api import LimitsMeta
+from vecmod.serving.flow.metrics import Metrics
+from vecmod.serving.http.admission import Door
+from vecmod.serving.http.faults import FaultAnswers
+from vecmod.serving.http.lifecycle import Lifecycle
+from vecmod.serving.http.openapi import docs_page, openapi_document
+from vecmod.serving.http.status import StatusRoutes
+from vecmod.serving.http.vectors import VectorRoutes
+
+
+@dataclass(frozen=True)
+class AppParts:
+    """What an app is made of; built from settings by ``run.py``, by hand in tests."""
+
+    service: str
+    model: str
+    door: Door
+    limits: LimitsMeta
+    lifecycle: Lifecycle
+    metrics: Metrics
+
+
+def create_app(parts: AppParts) -> Starlette:
+    """The ASGI app of a service; its lifespan loads the model and, at the end, finishes what was submitted."""
+    vectors = VectorRoutes(parts.door, parts.lifecycle, parts.metrics, parts.limits.max_items)
+    faults = FaultAnswers(parts.metrics)
+    status = StatusRoutes(parts.service, parts.model, parts.limits, parts.lifecycle, parts.metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        starting = asyncio.create_task(parts.lifecycle.start())
+        yield
+        await starting
+        await parts.lifecycle.stop()
+
+    return Starlette(
+        routes=[
+            Route("/vectors", vectors.post_vectors, methods=["POST"]),
+            Route("/vectorize", vectors.post_vectorize, methods=["POST"]),
+            Route("/.well-known/live", status.live),
+            Route("/.well-known/ready", status.ready),
+            Route("/meta", status.meta),
+            Route("/metrics", status.metrics),
+            Route("/openapi.json", openapi_document(parts.service)),
+            Route("/docs", docs_page),
+        ],
+        middleware=[Middleware(FoldSlashes), Middleware(CountRequests, metrics=parts.metrics)],
+        exception_handlers={
+            VecmodError: faults.answer_fault,
+            HTTPException: faults.answer_http_exception,
+            ClientDisconnect: faults.answer_nobody,
+            Exception: faults.answer_bug,
+        },
+        lifespan=lifespan,
+    )
+
+
+class FoldSlashes:
+    """Treats ``//vectors`` and ``/vectors/`` as ``/vectors``: Weaviate concatenates origin and path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Rewrite the path."""
+        if scope["type"] == "http" and (scope["path"].endswith("/") or "//" in scope["path"]):
+            scope = {**scope, "path": "/" + "/".join(filter(None, scope["path"].split("/")))}
+        await self._app(scope, receive, send)
+
+
+class CountRequests:
+    """Counts answers by route and status; unknown paths share one label."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, noting the status."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = scope.get("path", "") if "endpoint" in scope else "other"
+                self._metrics.requests.labels(route, message["status"]).inc()
+            await send(message)
+
+        await self._app(scope, receive, note)

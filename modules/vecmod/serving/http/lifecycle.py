@@ -1,0 +1,83 @@
+"""Where a service is in its life, and the truth about it: starting, ready, draining, failed."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+
+from vecmod.contract.errors import NotReady
+from vecmod.serving.flow.pipeline import Pipeline
+
+_log = logging.getLogger(__name__)
+
+
+class Phase(StrEnum):
+    """The phases, in order."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    FAILED = "failed"
+
+
+class Lifecycle:
+    """Loads the pipeline beside the open port and says when it is there.
+
+    Args:
+        load: builds the pipeline and proves it with a real batch; runs in a thread.
+        on_failure: called once if that fails.
+    """
+
+    def __init__(self, load: Callable[[], Pipeline], on_failure: Callable[[], None]) -> None:
+        self.phase = Phase.STARTING
+        self._load = load
+        self._on_failure = on_failure
+        self._pipeline: Pipeline | None = None
+
+    async def start(self) -> None:
+        """Load and turn ready; a fault that an operator can mend is logged as one line, a bug with its traceback."""
+        try:
+            self._pipeline = await asyncio.to_thread(self._load)
+        except StartupFault as fault:
+            _log.error("cannot start: %s", fault)
+        finally:
+            if self._pipeline is None:
+                self.phase = Phase.FAILED
+                self._on_failure()
+            elif self.phase is Phase.STARTING:
+                self.phase = Phase.READY
+                _log.info("ready")
+
+    def drain(self) -> None:
+        """Turn not ready, while requests are still served."""
+        if self.phase is not Phase.FAILED:
+            self.phase = Phase.DRAINING
+
+    def loaded(self) -> Pipeline | None:
+        """The pipeline, if it is there."""
+        return self._pipeline
+
+    def pipeline(self) -> Pipeline:
+        """The pipeline, ready or draining.
+
+        Raises:
+            NotReady: while the model is loading.
+        """
+        if self._pipeline is None:
+            raise NotReady("the model is still loading; ask GET /.well-known/ready, then send this again")
+        return self._pipeline
+
+    def check_ready(self) -> None:
+        """Raise NotReady, with the reason, unless new work is welcome."""
+        self.pipeline()
+        if self.phase is not Phase.READY:
+            raise NotReady(f"the service is {self.phase}; send requests to another replica")
+
+    async def stop(self) -> None:
+        """Finish what was submitted and free the model."""
+        if self._pipeline is not None:
+            await asyncio.to_thread(self._pipeline.close)
+
+
+class StartupFault(Exception):
+    """The service cannot run as it is set up; the message says what to change."""

@@ -1,0 +1,90 @@
+"""The server process: signals, draining, exit code. The one door to uvicorn."""
+
+import logging
+import signal
+import time
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from vecmod.serving.http.lifecycle import Lifecycle, Phase
+
+_log = logging.getLogger(__name__)
+
+
+class GracefulServer(uvicorn.Server):
+    """Uvicorn that, on SIGTERM, turns not ready, serves on for a moment, answers what is in flight, and exits with 0.
+
+    The moment is for load balancers: they go on sending until they have seen that the service is not ready.
+
+    Args:
+        app: the app to serve.
+        lifecycle: told to drain.
+        address: host and port to listen on.
+        keep_alive: seconds an idle connection is kept.
+        drain: seconds to serve on after SIGTERM, and seconds to wait for answers after that.
+    """
+
+    def __init__(
+        self,
+        app: Starlette,
+        lifecycle: Lifecycle,
+        address: tuple[str, int],
+        keep_alive: int,
+        drain: tuple[float, int],
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._drain_delay, drain_timeout = drain
+        self._close_at: float | None = None
+        host, port = address
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            timeout_keep_alive=keep_alive,
+            timeout_graceful_shutdown=drain_timeout,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            # Weaviate opens many short connections; a short queue would reset them at bursts.
+            backlog=4096,
+            ws="none",
+        )
+        super().__init__(config)
+
+    def serve_until_stopped(self) -> int:
+        """Serve; the exit code: 0 after a signal, 1 if the service could not start."""
+        try:
+            self.run()
+            _log.info("stopped")
+        except SystemExit:  # uvicorn's answer to a port that is taken; it has logged the reason
+            return 1
+        return 1 if self._lifecycle.phase is Phase.FAILED else 0
+
+    def stop(self) -> None:
+        """Close the door at the next tick."""
+        self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- uvicorn's signature
+        """First SIGTERM: drain. Ctrl-C or a second signal: close the door at once and answer what is in flight."""
+        if sig == signal.SIGTERM and self._close_at is None:
+            _log.info("draining: not ready any more, serving on for %g s", self._drain_delay)
+            self._lifecycle.drain()
+            self._close_at = time.monotonic() + self._drain_delay
+            return
+        self._lifecycle.drain()
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Uvicorn asks ten times a second whether to stop."""
+        if self._close_at is not None and time.monotonic() >= self._close_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    def _log_started_message(self, listeners: object) -> None:
+        address = listeners[0].getsockname()  # type: ignore[index]
+        _log.info("listening on http://%s:%d", address[0], address[1])

@@ -1,0 +1,124 @@
+"""``POST /vectors`` (one item) and ``POST /vectorize`` (lists by modality): the official contract."""
+
+import asyncio
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from vecmod.contract.errors import RequestFault, TooLarge, UnsupportedInput
+from vecmod.contract.modality import Modality
+from vecmod.contract.vectors_api import VectorizeRequest, VectorRequest
+from vecmod.serving.engine.engine import FloatArray
+from vecmod.serving.flow.metrics import Metrics
+from vecmod.serving.flow.pipeline import Item, Pipeline
+from vecmod.serving.http.admission import Door
+from vecmod.serving.http.lifecycle import Lifecycle
+
+Body = TypeVar("Body", bound=BaseModel)
+Result = TypeVar("Result")
+
+# Parsing more than this would hold up the event loop by about a millisecond.
+_PARSE_INLINE = 1024 * 1024
+
+
+class VectorRoutes:
+    """The two routes, sharing door, pipeline and metrics."""
+
+    def __init__(self, door: Door, lifecycle: Lifecycle, metrics: Metrics, max_items: int) -> None:
+        self._door = door
+        self._lifecycle = lifecycle
+        self._metrics = metrics
+        self._max_items = max_items
+
+    async def post_vectors(self, request: Request) -> Response:
+        """One item to one vector."""
+        pipeline = self._lifecycle.pipeline()
+        async with self._door.admit(request) as raw:
+            body = await _parse(VectorRequest, raw, pipeline)
+            modality, value = _only(body.inputs())
+            item = Item(modality.name, value, modality.name)
+            vector = (await _unless_gone(request, pipeline.embed([item])))[0]
+        return self._answer({"id": str(body.id), "vector": vector, "dim": len(vector)})
+
+    async def post_vectorize(self, request: Request) -> Response:
+        """Lists of items to lists of vectors, in order."""
+        pipeline = self._lifecycle.pipeline()
+        async with self._door.admit(request) as raw:
+            body = await _parse(VectorizeRequest, raw, pipeline)
+            items = [item for modality, values in body.inputs() for item in _items(modality, values)]
+            if len(items) > self._max_items:
+                raise TooLarge(f"{len(items)} items in one request; send at most {self._max_items}")
+            vectors = await _unless_gone(request, pipeline.embed(items))
+        return self._answer(_by_modality(pipeline, body, items, vectors))
+
+    def _answer(self, content: dict[str, Any]) -> Response:
+        with self._metrics.stage("write"):
+            return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+
+
+async def _parse(kind: type[Body], raw: bytearray, pipeline: Pipeline) -> Body:
+    """The body as JSON whatever its Content-Type says: two of Weaviate's three clients send none."""
+    parse = partial(kind.model_validate_json, raw)
+    try:
+        return parse() if len(raw) < _PARSE_INLINE else await pipeline.in_pool(parse)
+    except ValidationError as error:
+        raise RequestFault(_explain(error)) from error
+
+
+def _explain(error: ValidationError) -> str:
+    # The input itself is left out: it may be megabytes of base64.
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in faults[:3])
+
+
+def _only(inputs: list[tuple[Modality, str]]) -> tuple[Modality, str]:
+    if not inputs:
+        raise RequestFault('the body has nothing to embed; send {"id": "...", "image": "<base64>"}')
+    if len(inputs) > 1:
+        names = " and ".join(modality.name for modality, _ in inputs)
+        raise UnsupportedInput(
+            f"{names} in one request: this service combines no modalities; send one request for each"
+        )
+    return inputs[0]
+
+
+def _items(modality: Modality, values: list[str]) -> list[Item]:
+    return [
+        Item(modality.name, value, f"{modality.plural}[{index}] (item {index + 1} of {len(values)})")
+        for index, value in enumerate(values)
+    ]
+
+
+def _by_modality(
+    pipeline: Pipeline, body: VectorizeRequest, items: list[Item], vectors: list[FloatArray]
+) -> dict[str, list[FloatArray]]:
+    """A list for each modality of the model, empty where nothing was sent."""
+    return {
+        modality.answer: [vector for item, vector in zip(items, vectors, strict=True) if item.modality == modality.name]
+        for modality, _ in body.inputs()
+        if modality.name in pipeline.model.dimensions
+    }
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of the work, which is given up as soon as the client hangs up."""
+    working = asyncio.ensure_future(work)
+    hung_up = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait((working, hung_up), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        hung_up.cancel()
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

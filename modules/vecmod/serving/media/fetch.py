@@ -1,0 +1,39 @@
+"""The text of an item to the bytes it stands for."""
+
+import binascii
+
+from vecmod.contract.errors import Undecodable
+
+_URL_SAFE = str.maketrans("-_", "+/", " \t\r\n")
+
+
+def read_base64(text: str) -> bytes:
+    """Bytes of base64: standard or URL-safe, padded or not, line breaks and a data URI prefix allowed.
+
+    Raises:
+        Undecodable: if it is empty or anything else stands in it.
+    """
+    if text.startswith("data:"):
+        text = _data_of_uri(text)
+    try:
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        data = _read_lenient(text)
+    if not data:
+        raise Undecodable("is empty; send the file's bytes as base64")
+    return data
+
+
+def _data_of_uri(uri: str) -> str:
+    header, comma, data = uri.partition(",")
+    if not comma or not header.endswith(";base64"):
+        raise Undecodable("is a data URI without base64 data; send data:<type>;base64,<data>, or the data alone")
+    return data
+
+
+def _read_lenient(text: str) -> bytes:
+    text = text.translate(_URL_SAFE).rstrip("=")
+    try:
+        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
+    except ValueError as error:
+        raise Undecodable(f"is not base64 ({error}); send the file's bytes as base64") from error

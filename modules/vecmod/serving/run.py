@@ -1,0 +1,162 @@
+"""Start-up of a service: settings -> family -> model -> app -> server. The only place that knows them all."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from vecmod.contract.environment import SettingsError
+from vecmod.contract.meta_api import LimitsMeta
+from vecmod.serving.engine.choose import EngineChoice, engine_name, load_engine
+from vecmod.serving.engine.engine import EngineUnavailable
+from vecmod.serving.flow.metrics import Metrics
+from vecmod.serving.flow.pipeline import Pipeline
+from vecmod.serving.http.admission import Door, DoorLimits
+from vecmod.serving.http.app import AppParts, create_app
+from vecmod.serving.http.lifecycle import Lifecycle, StartupFault
+from vecmod.serving.http.server import GracefulServer
+from vecmod.serving.media.decode import Decoder
+from vecmod.serving.media.image import ImageLimits
+from vecmod.serving.model.families import Family, UnknownName, find_family, load_entry_point
+from vecmod.serving.model.graph_model import GraphModel
+from vecmod.serving.model.model import Model
+from vecmod.serving.model.torch_file import UnreadableWeights
+from vecmod.serving.model.weights import WeightsNotFound, WeightsPlace
+from vecmod.serving.service_settings import MIB, ServiceSettings
+
+_log = logging.getLogger(__name__)
+
+_OPERATOR_FAULTS = (EngineUnavailable, WeightsNotFound, UnreadableWeights)
+
+
+@dataclass(frozen=True)
+class Service:
+    """What tells one service from another.
+
+    Attributes:
+        name: as Weaviate names the module, e.g. ``img2vec-neural``.
+        default_model: served if ``MODEL_NAME`` is not set.
+    """
+
+    name: str
+    default_model: str
+
+
+def find_service(name: str) -> Service:
+    """An installed service.
+
+    Raises:
+        UnknownName: listing those there are.
+    """
+    service: Service = load_entry_point("vecmod.services", name, "service")
+    return service
+
+
+def main(name: str, environ: Mapping[str, str]) -> int:
+    """Run a service until it is told to stop; its exit code: 0 after a signal, 1 or 2 if it cannot start."""
+    try:
+        service = find_service(name)
+        settings = ServiceSettings.read(environ)
+        logging.basicConfig(
+            level=settings.log_level.upper(),
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+            stream=sys.stderr,
+        )
+        # Its news of start and stop is ours too, in our words.
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        return build_server(service, settings).serve_until_stopped()
+    except (SettingsError, UnknownName, EngineUnavailable) as error:
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 -- logging may not be set up yet
+        return 2
+
+
+def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:
+    """Everything but the model, which is loaded once the port is open.
+
+    Raises:
+        UnknownName: if the model is not one of the service's.
+        EngineUnavailable: if no installed engine can run here.
+    """
+    name = settings.model_name or service.default_model
+    family = find_family(service.name, name)
+    choice = engine_choice(settings)
+    engine_name(choice)
+    metrics = Metrics()
+    lifecycle = Lifecycle(
+        load=partial(load_pipeline, family, settings, metrics),
+        on_failure=lambda: server.stop(),  # noqa: PLW0108 -- the server is made below, from this
+    )
+    app = create_app(
+        AppParts(service.name, name, Door(_door_limits(settings), metrics), _limits(settings), lifecycle, metrics)
+    )
+    server = GracefulServer(
+        app,
+        lifecycle,
+        address=(settings.host, settings.port),
+        keep_alive=settings.keep_alive,
+        drain=(settings.drain_delay, settings.drain_timeout),
+    )
+    return server
+
+
+def load_pipeline(family: Family, settings: ServiceSettings, metrics: Metrics) -> Pipeline:
+    """Load the model, prove it with a full batch, and put it behind a pipeline.
+
+    Raises:
+        StartupFault: if weights or engine are not as they must be.
+    """
+    try:
+        model = load_model(family, settings)
+        _warm_up(model)
+    except _OPERATOR_FAULTS as error:
+        raise StartupFault(str(error)) from error
+    decoder = Decoder(ImageLimits(settings.max_pixels, settings.max_aspect))
+    return Pipeline(model, decoder, metrics, workers=settings.cores())
+
+
+def load_model(family: Family, settings: ServiceSettings) -> Model:
+    """The model of a family, in the chosen engine."""
+    choice = engine_choice(settings)
+    recipe = family(weights_place(settings))
+    _log.info("loading %s (%s) into %s", recipe.name, recipe.revision, engine_name(choice))
+    return GraphModel(recipe, lambda tower: load_engine(tower.network, choice), settings.max_batch)
+
+
+def engine_choice(settings: ServiceSettings) -> EngineChoice:
+    """What the settings say about engines."""
+    return EngineChoice(settings.engine, settings.device(), settings.cores(), settings.cache_dir.expanduser())
+
+
+def weights_place(settings: ServiceSettings) -> WeightsPlace:
+    """What the settings say about weights."""
+    return WeightsPlace(settings.model_path, settings.cache_dir.expanduser(), settings.offline)
+
+
+def _warm_up(model: Model) -> None:
+    for modality, dim in model.dimensions.items():
+        vectors = model.embed(modality, [model.blank(modality)] * model.max_batch)
+        if vectors.shape != (model.max_batch, dim) or not np.isfinite(vectors).all():
+            raise StartupFault(f"the model gave no usable vectors for {modality}: shape {vectors.shape}")
+
+
+def _door_limits(settings: ServiceSettings) -> DoorLimits:
+    return DoorLimits(
+        token=settings.api_token,
+        max_body=settings.max_body_mb * MIB,
+        max_in_flight=settings.max_in_flight_mb * MIB,
+        max_requests=settings.max_requests,
+        body_timeout=settings.body_timeout,
+    )
+
+
+def _limits(settings: ServiceSettings) -> LimitsMeta:
+    return LimitsMeta(
+        max_body_bytes=settings.max_body_mb * MIB,
+        max_items=settings.max_items,
+        max_pixels=settings.max_pixels,
+        max_aspect=settings.max_aspect,
+        max_requests=settings.max_requests,
+    )

@@ -1,0 +1,80 @@
+"""Every variable of a service: the only place in this wing where the environment is given a meaning."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from vecmod.contract.environment import read_settings
+
+MIB = 1024 * 1024
+
+
+def _truthy(value: object) -> object:
+    """Weaviate's rule for switches: on, enabled, 1 or true, in any case."""
+    return value.lower() in ("on", "enabled", "1", "true") if isinstance(value, str) else value
+
+
+def _enable_cuda(value: object) -> object:
+    """The official containers' rule: exactly ``true`` or ``1``."""
+    return value in ("true", "1") if isinstance(value, str) else value
+
+
+Switch = Annotated[bool, BeforeValidator(_truthy)]
+CudaSwitch = Annotated[bool, BeforeValidator(_enable_cuda)]
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class ServiceSettings(BaseModel):
+    """What an operator can set; names without our prefix are those of the official containers."""
+
+    model_name: str = Field("", alias="MODEL_NAME", description="model to serve; empty: the service's default")
+    enable_cuda: CudaSwitch = Field(False, alias="ENABLE_CUDA", description="use a GPU: exactly true or 1")
+    cuda_core: str = Field("cuda:0", alias="CUDA_CORE", description="torch device, if CUDA is on")
+
+    host: str = Field("127.0.0.1", alias="VECMOD_HOST", description="address to listen on (containers: 0.0.0.0)")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, alias="VECMOD_PORT", description="0: any free port")
+    model_path: Path | None = Field(None, alias="VECMOD_MODEL_PATH", description="file or folder with the weights")
+    cache_dir: Path = Field(
+        Path("~/.cache/vecmod"), alias="VECMOD_CACHE_DIR", description="downloads and converted graphs"
+    )
+    offline: Switch = Field(False, alias="VECMOD_OFFLINE", description="forbid every download")
+    engine: Literal["auto", "onnx", "torch"] = Field("auto", alias="VECMOD_ENGINE", description="runtime")
+    threads: Positive | None = Field(None, alias="VECMOD_THREADS", description="threads of one run; empty: all cores")
+    max_batch: Positive | None = Field(
+        None, alias="VECMOD_MAX_BATCH", description="items in one run; empty: the model's"
+    )
+    api_token: str = Field("", alias="VECMOD_API_TOKEN", description="bearer token that POST requests must carry")
+    max_body_mb: Positive = Field(128, alias="VECMOD_MAX_BODY_MB", description="size of one request, MiB")
+    max_in_flight_mb: Positive = Field(512, alias="VECMOD_MAX_IN_FLIGHT_MB", description="size of all requests, MiB")
+    max_requests: Positive = Field(256, alias="VECMOD_MAX_REQUESTS", description="requests at once; beyond it 503")
+    max_items: Positive = Field(2048, alias="VECMOD_MAX_ITEMS", description="items in one request")
+    # Pillow's own hard limit, which the official containers have: what they take, we take.
+    max_pixels: Positive = Field(178_956_970, alias="VECMOD_MAX_PIXELS", description="width times height")
+    max_aspect: Positive = Field(200, alias="VECMOD_MAX_ASPECT", description="longer side divided by shorter side")
+    body_timeout: Seconds = Field(30.0, alias="VECMOD_BODY_TIMEOUT", description="wait for more of a body, seconds")
+    # Weaviate keeps idle connections for 90 s; closing earlier would break requests it sends on them.
+    keep_alive: Positive = Field(120, alias="VECMOD_KEEP_ALIVE", description="keep idle connections, seconds")
+    drain_delay: Seconds = Field(1.0, alias="VECMOD_DRAIN_DELAY", description="serve on after SIGTERM, seconds")
+    drain_timeout: Positive = Field(50, alias="VECMOD_DRAIN_TIMEOUT", description="then wait for answers, seconds")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="VECMOD_LOG_LEVEL")
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "ServiceSettings":
+        """Settings from variables.
+
+        Raises:
+            SettingsError: naming every variable that cannot be used.
+        """
+        return read_settings(cls, environ)
+
+    def cores(self) -> int:
+        """Threads of one run of the model, and threads that decode beside it."""
+        return self.threads or len(os.sched_getaffinity(0))
+
+    def device(self) -> str:
+        """``cpu`` or the torch device."""
+        return self.cuda_core if self.enable_cuda else "cpu"

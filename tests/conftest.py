@@ -1,0 +1,26 @@
+"""What many tests need: a cache for converted graphs, seeded weights, a running service."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import running
+import seeded_resnet50
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def seeded_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return seeded_resnet50.write(tmp_path_factory.mktemp("weights") / "seeded.safetensors")
+
+
+@pytest.fixture(scope="session")
+def service(cache: Path) -> Iterator[running.Caller]:
+    """img2vec-neural with the built-in model."""
+    with running.in_thread(running.img2vec(cache)) as caller:
+        yield caller

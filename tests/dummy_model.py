@@ -1,0 +1,62 @@
+"""A model without weights, for tests of everything around a model: a picture's mean colour is its vector."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from PIL.Image import Image
+
+from vecmod.contract.meta_api import EngineMeta, ModelMeta
+from vecmod.serving.engine.engine import FloatArray
+
+
+class DummyModel:
+    """Args:
+    seconds: how long one run takes, whatever its size.
+    before_run: called with each batch.
+    """
+
+    def __init__(
+        self, seconds: float = 0.0, before_run: Callable[[Sequence[FloatArray]], None] = lambda _: None
+    ) -> None:
+        self.dimensions: Mapping[str, int] = {"image": 3}
+        self.max_batch = 8
+        self.sizes: list[int] = []
+        self.release = threading.Event()
+        self.release.set()
+        self._seconds = seconds
+        self._before_run = before_run
+
+    def prepare(self, modality: str, medium: Image) -> FloatArray:
+        assert modality == "image"
+        colour: FloatArray = np.asarray(medium, np.float32).mean(axis=(0, 1))
+        return colour
+
+    def embed(self, modality: str, items: Sequence[FloatArray]) -> FloatArray:
+        assert modality == "image"
+        self.release.wait(30)
+        self._before_run(items)
+        time.sleep(self._seconds)
+        self.sizes.append(len(items))
+        return np.stack(items)
+
+    def blank(self, modality: str) -> FloatArray:
+        assert modality == "image"
+        return np.zeros(3, np.float32)
+
+    def meta(self) -> ModelMeta:
+        engine = EngineMeta(name="none", device="cpu", precision="fp32", threads=1, max_batch=self.max_batch)
+        return ModelMeta(
+            family="dummy",
+            revision="1",
+            licence="none",
+            modalities=["image"],
+            dimensions={"image": 3},
+            normalized=False,
+            preprocessing="mean colour",
+            engine=engine,
+        )
+
+    def close(self) -> None:
+        self.release.set()

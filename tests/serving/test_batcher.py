@@ -1,0 +1,105 @@
+"""Micro-batches: full when many wait, at once when nobody does, and every waiter is answered whatever happens."""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+import pytest
+
+from vecmod.contract.errors import EngineFault
+from vecmod.serving.flow.batcher import Batcher, BatchReport
+
+
+class Engine:
+    """Doubles numbers; can be held, and fails on 13."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.go = threading.Event()
+        self.go.set()
+
+    def run(self, items: Sequence[int]) -> list[int]:
+        self.go.wait(10)
+        self.batches.append(list(items))
+        if 13 in items:
+            raise ValueError("thirteen")
+        return [2 * item for item in items]
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+def start(engine: Engine, max_batch: int = 8) -> tuple[Batcher[int, int], list[BatchReport]]:
+    reports: list[BatchReport] = []
+    return Batcher(engine.run, max_batch, reports.append), reports
+
+
+def hold_and_submit(engine: Engine, batcher: Batcher[int, int], items: Sequence[int]) -> list[Future[int]]:
+    """The first item occupies the engine while the others come."""
+    engine.go.clear()
+    first = batcher.submit(0)
+    while batcher.depth():
+        time.sleep(0.001)
+    futures = [first, *(batcher.submit(item) for item in items)]
+    assert batcher.depth() == len(items)
+    return futures
+
+
+def test_one_item_does_not_wait(engine: Engine) -> None:
+    batcher, reports = start(engine)
+    assert batcher.submit(21).result(5) == 42
+    batcher.close()
+    assert [report.size for report in reports] == [1]
+
+
+def test_what_waits_goes_together_in_order(engine: Engine) -> None:
+    batcher, reports = start(engine)
+    futures = hold_and_submit(engine, batcher, range(101, 120))
+    engine.go.set()
+    assert [future.result(5) for future in futures] == [0, *range(202, 240, 2)]
+    batcher.close()
+    assert [len(batch) for batch in engine.batches] == [1, 8, 8, 3]
+    assert [report.size for report in reports] == [1, 8, 8, 3]
+    assert all(len(report.waits) == report.size and min(report.waits) >= 0 for report in reports)
+
+
+def test_a_fault_is_alone(engine: Engine) -> None:
+    batcher, _ = start(engine)
+    futures = hold_and_submit(engine, batcher, [1, 2, 13, 4, 5, 6, 7, 8])
+    engine.go.set()
+    with pytest.raises(EngineFault, match="ValueError: thirteen"):
+        futures[3].result(5)
+    good = [futures[index].result(5) for index in (0, 1, 2, 4, 5, 6, 7, 8)]
+    assert good == [0, 2, 4, 8, 10, 12, 14, 16]
+    batcher.close()
+
+
+def test_wrong_number_of_outputs_answers_everyone() -> None:
+    batcher: Batcher[int, int] = Batcher(lambda _: [1, 2, 3], 8, lambda _: None)
+    with pytest.raises(EngineFault):
+        batcher.submit(1).result(5)
+    batcher.close()
+
+
+def test_callers_who_left_cost_nothing(engine: Engine) -> None:
+    batcher, _ = start(engine)
+    futures = hold_and_submit(engine, batcher, [1, 2, 3])
+    assert futures[2].cancel()
+    engine.go.set()
+    assert futures[3].result(5) == 6
+    assert not futures[0].cancel()
+    batcher.close()
+    assert engine.batches == [[0], [1, 3]]
+
+
+def test_close_answers_what_was_submitted(engine: Engine) -> None:
+    batcher, _ = start(engine, max_batch=2)
+    futures = hold_and_submit(engine, batcher, range(1, 8))
+    closing = threading.Thread(target=batcher.close)
+    closing.start()
+    engine.go.set()
+    closing.join(5)
+    assert [future.result(0) for future in futures] == [2 * item for item in range(8)]

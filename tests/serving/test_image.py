@@ -1,0 +1,170 @@
+"""Pictures of every kind to RGB, as the official container sees them; hostile ones are refused at no cost."""
+
+import threading
+import tracemalloc
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pictures import encoded, gradient, photo, png_of_size
+from vecmod.contract.errors import RequestFault, TooLarge, Undecodable
+from vecmod.serving.media.image import ImageLimits, ImageReader
+
+READER = ImageReader(ImageLimits(max_pixels=178_956_970, max_aspect=200))
+PLAIN = gradient(64, 48)
+RGB = np.asarray(PLAIN)
+
+
+def pixels(data: bytes) -> np.ndarray:
+    with READER.open_rgb(data) as image:
+        assert image.mode == "RGB"
+        return np.array(image)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "TGA", "QOI", "SGI", "PCX"])
+def test_lossless_formats(kind: str) -> None:
+    assert np.array_equal(pixels(encoded(PLAIN, kind)), RGB)
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF", "JPEG2000"])
+def test_lossless_variants_of_lossy_formats(kind: str) -> None:
+    options = {"WEBP": {"lossless": True}, "JPEG2000": {"irreversible": False}}.get(kind, {"quality": 100})
+    difference = np.abs(pixels(encoded(PLAIN, kind, **options)).astype(int) - RGB)
+    assert difference.mean() < (1 if kind == "AVIF" else 0.01)
+
+
+def test_icon() -> None:
+    assert pixels(encoded(gradient(48, 48), "ICO", sizes=[(48, 48)])).shape == (48, 48, 3)
+
+
+def test_icon_that_hides_a_bomb() -> None:
+    """The directory says 16x16, the PNG inside says something else."""
+    inner = png_of_size(20000, 20000)
+    entry = b"\x10\x10\0\0\x01\0\x20\0" + len(inner).to_bytes(4, "little") + (22).to_bytes(4, "little")
+    with pytest.raises(TooLarge):
+        pixels(b"\0\0\x01\0\x01\0" + entry + inner)
+
+
+def test_alpha_is_dropped_not_blended() -> None:
+    image = PLAIN.copy()
+    image.putalpha(Image.linear_gradient("L").resize(PLAIN.size))
+    assert np.array_equal(pixels(encoded(image)), RGB)
+    assert np.array_equal(pixels(encoded(image.convert("LA")))[:, :, 0], np.asarray(PLAIN.convert("L")))
+
+
+def test_palette_with_transparency_is_expanded() -> None:
+    image = PLAIN.quantize(32)
+    expected = np.asarray(image.convert("RGB"))
+    assert np.array_equal(pixels(encoded(image, transparency=0)), expected)
+    assert np.array_equal(pixels(encoded(image, transparency=bytes(range(32)))), expected)
+
+
+def test_grey_is_repeated() -> None:
+    grey = PLAIN.convert("L")
+    assert np.array_equal(pixels(encoded(grey)), np.repeat(np.asarray(grey)[:, :, None], 3, axis=2))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_grey_keeps_its_high_byte(kind: str) -> None:
+    """The official container clips everything above 255 to white; a picture in 16 bits would be lost."""
+    deep = (np.arange(64 * 48).reshape(48, 64) * 21).astype(np.uint16)
+    data = encoded(Image.fromarray(deep), kind)
+    assert np.array_equal(pixels(data)[:, :, 1], (deep >> 8).astype(np.uint8))
+
+
+def test_cmyk_jpeg() -> None:
+    data = encoded(PLAIN.convert("CMYK"), "JPEG", quality=95)
+    with Image.open(BytesIO(data)) as image:
+        assert image.mode == "CMYK"
+        expected = np.asarray(image.convert("RGB"))
+    assert np.array_equal(pixels(data), expected)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_first_frame_of_an_animation(kind: str) -> None:
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    assert (pixels(data) == (255, 0, 0)).all()
+
+
+def test_exif_orientation_is_ignored() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(PLAIN, "JPEG", quality=95, exif=exif)
+    assert np.array_equal(pixels(turned), pixels(encoded(PLAIN, "JPEG", quality=95)))
+
+
+def test_multi_picture_jpeg_of_a_phone() -> None:
+    data = encoded(PLAIN, "MPO", save_all=True, append_images=[gradient(64, 48, seed=3)], quality=95)
+    assert np.array_equal(pixels(data), pixels(encoded(PLAIN, "JPEG", quality=95)))
+
+
+def test_bytes_after_the_end_do_no_harm() -> None:
+    assert np.array_equal(pixels(photo("cat") + b"trailing"), pixels(photo("cat")))
+
+
+@pytest.mark.parametrize(
+    ("data", "fault", "message"),
+    [
+        (photo("cat")[:9000], Undecodable, "is damaged: image file is truncated"),
+        (encoded(PLAIN)[:-40], Undecodable, "is damaged"),
+        (b"just some text", Undecodable, "is not a picture; formats read here: .*JPEG.*PNG"),
+        (bytes(1000), Undecodable, "is not a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", Undecodable, "is not a picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", Undecodable, "is not a picture"),
+        (png_of_size(20000, 20000), TooLarge, "has more than 178956970 pixels"),
+        (png_of_size(1, 30000), Undecodable, "is 1x30000 pixels, more than 200 times"),
+        (png_of_size(30000, 1), Undecodable, "is 30000x1 pixels, more than 200 times"),
+        (png_of_size(0, 5), Undecodable, "is "),
+    ],
+)
+def test_faults_are_named(data: bytes, fault: type[RequestFault], message: str) -> None:
+    with pytest.raises(fault, match=message) as caught:
+        pixels(data)
+    assert " at 0x" not in str(caught.value)
+
+
+def test_a_bomb_costs_no_memory() -> None:
+    data = png_of_size(20000, 20000)
+    tracemalloc.start()
+    with pytest.raises(TooLarge):
+        pixels(data)
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
+
+
+def test_limits_are_the_operators() -> None:
+    reader = ImageReader(ImageLimits(max_pixels=100, max_aspect=2))
+    try:
+        with pytest.raises(TooLarge, match="more than 100 pixels"), reader.open_rgb(encoded(PLAIN)):
+            pass
+        with pytest.raises(Undecodable, match="VECMOD_MAX_ASPECT"), reader.open_rgb(encoded(gradient(20, 4))):
+            pass
+    finally:
+        ImageReader(ImageLimits(max_pixels=178_956_970, max_aspect=200))
+
+
+def test_large_pictures_are_held_one_at_a_time() -> None:
+    large = png_of_size(6000, 5000)
+    inside, most = 0, 0
+    counting = threading.Lock()
+
+    def hold() -> None:
+        nonlocal inside, most
+        with READER.open_rgb(large):
+            with counting:
+                inside += 1
+                most = max(most, inside)
+            pixels(encoded(PLAIN))  # a small one is not held up
+            with counting:
+                inside -= 1
+
+    threads = [threading.Thread(target=hold) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
