@@ -1,0 +1,40 @@
+"""Known modules as rows: what a module is called, which variables set it up, what it can embed, how it is asked."""
+
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from vecmod.contract.modality import IMAGE, Modality
+
+
+@dataclass(frozen=True)
+class KnownModule:
+    """One row. More come through entry points of the group ``vecmod.modules``.
+
+    Attributes:
+        name: as in ``ENABLE_MODULES`` and in class definitions.
+        origin_variable: holds the URL of the service.
+        wait_variable: whether to wait for the service at start.
+        modalities: what it can embed.
+        lists: True if it is asked by lists (``/vectorize``), False if item by item (``/vectors``).
+    """
+
+    name: str
+    origin_variable: str
+    wait_variable: str
+    modalities: tuple[Modality, ...]
+    lists: bool
+
+
+IMG2VEC_NEURAL = KnownModule(
+    name="img2vec-neural",
+    origin_variable="IMAGE_INFERENCE_API",
+    wait_variable="IMAGE_WAIT_FOR_STARTUP",
+    modalities=(IMAGE,),
+    lists=False,
+)
+
+
+def known_modules() -> dict[str, KnownModule]:
+    """All rows by module name."""
+    rows: list[KnownModule] = [entry.load() for entry in entry_points(group="vecmod.modules")]
+    return {row.name: row for row in rows}

@@ -1,0 +1,133 @@
+"""A class definition, Weaviate's own JSON, to a checked list of (field, modality)."""
+
+import re
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vecmod.contract.modality import IMAGE, Modality
+from vecmod.host.host_errors import InvalidClass
+
+# The rules of entities/schema/validation.go in Weaviate.
+_CLASS_NAME = re.compile(r"[A-Z][_0-9A-Za-z]{0,254}")
+_PROPERTY_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,230}")
+BLOB = "blob"
+
+
+@dataclass(frozen=True)
+class VectorField:
+    """A property that is vectorised."""
+
+    name: str
+    modality: Modality
+
+
+@dataclass(frozen=True)
+class ClassConfig:
+    """A checked class.
+
+    Attributes:
+        name: of the class.
+        module: the module that vectorises it.
+        fields: what is vectorised, in configured order.
+        blobs: declared properties that hold media; they are vectorised, not stored.
+        definition: the JSON it was read from, with name and vectorizer as they were understood.
+    """
+
+    name: str
+    module: str
+    fields: tuple[VectorField, ...]
+    blobs: frozenset[str]
+    definition: Mapping[str, Any]
+
+    def media(self) -> frozenset[str]:
+        """Names of all properties that hold media."""
+        return self.blobs | {field.name for field in self.fields if field.modality is IMAGE}
+
+
+def parse_class(definition: Mapping[str, Any], modules: Container[str], default_module: str) -> ClassConfig:
+    """Check a class definition.
+
+    Args:
+        definition: JSON as sent to Weaviate's ``POST /v1/schema``.
+        modules: names of the modules that can be used.
+        default_module: vectorizer of a class that names none.
+
+    Raises:
+        InvalidClass: with Weaviate's message, or ours where Weaviate accepts what can only go wrong.
+    """
+    name = _class_name(definition.get("class"))
+    module = definition.get("vectorizer") or default_module
+    if module not in modules:
+        raise InvalidClass(f'vectorizer: no module with name "{module}" present')
+    settings = _settings(definition, name, module)
+    try:
+        fields = _image_fields(settings)
+    except InvalidClass as error:
+        raise InvalidClass(f"module '{module}': {error}") from error
+    return ClassConfig(name, module, fields, _blobs(definition), {**definition, "class": name, "vectorizer": module})
+
+
+def _class_name(name: object) -> str:
+    if not isinstance(name, str) or not _CLASS_NAME.fullmatch(name[:1].upper() + name[1:]):
+        raise InvalidClass(f"{name!r} is not a valid class name: a letter, then letters, digits and underscores")
+    return name[:1].upper() + name[1:]
+
+
+def _settings(definition: Mapping[str, Any], name: str, module: str) -> Mapping[str, Any]:
+    config = definition.get("moduleConfig")
+    if not isinstance(config, Mapping):
+        raise InvalidClass(f"no moduleconfig for class {name} present")
+    settings = config.get(module)
+    if not isinstance(settings, Mapping):
+        raise InvalidClass(f'no vectorizer found for class "{name}"')
+    return settings
+
+
+def _image_fields(settings: Mapping[str, Any]) -> tuple[VectorField, ...]:
+    """Weaviate: modules/img2vec-neural/vectorizer/class_settings.go; the first fault wins."""
+    if IMAGE.fields_key not in settings:
+        raise InvalidClass("imageFields not present")
+    names = settings[IMAGE.fields_key]
+    if not isinstance(names, list):
+        raise InvalidClass("imageFields must be an array")
+    if not names:
+        raise InvalidClass("must contain at least one image field name in imageFields")
+    for name in names:
+        _check_field(name)
+    return tuple(VectorField(name, IMAGE) for name in dict.fromkeys(names))
+
+
+def _check_field(name: object) -> None:
+    if not isinstance(name, str):
+        raise InvalidClass("imageField must be a string")
+    if not name:
+        raise InvalidClass("imageField values cannot be empty")
+    if name[0].isupper():
+        # Weaviate accepts this and never finds the property: stored names start with a lower-case letter.
+        raise InvalidClass(
+            f"imageFields names {name!r}, but property names start with a lower-case letter: "
+            f"write {name[0].lower() + name[1:]!r}"
+        )
+
+
+def _blobs(definition: Mapping[str, Any]) -> frozenset[str]:
+    declared = definition.get("properties") or []
+    if not isinstance(declared, list):
+        raise InvalidClass("properties must be a list")
+    for one in declared:
+        if not isinstance(one, Mapping) or not _PROPERTY_NAME.fullmatch(str(one.get("name", ""))):
+            raise InvalidClass(
+                f'{one!r} is not a property: {{"name": "<letters, digits, underscores>", "dataType": [...]}}'
+            )
+    return frozenset(lower_first(one["name"]) for one in declared if BLOB in _data_types(one))
+
+
+def _data_types(declared: Mapping[str, Any]) -> list[object]:
+    types = declared.get("dataType")
+    return types if isinstance(types, list) else [types]
+
+
+def lower_first(name: str) -> str:
+    """A property name as Weaviate stores it."""
+    return name[:1].lower() + name[1:]

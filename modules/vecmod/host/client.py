@@ -1,0 +1,186 @@
+"""One service over HTTP: kept connections, one time limit for a call, resends only where nothing is done twice."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import urllib3
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError
+from urllib3.exceptions import TimeoutError as HTTPTimeoutError
+
+from vecmod.contract.vectors_api import EXAMPLE_IMAGE
+from vecmod.host.catalog import KnownModule
+from vecmod.host.collect import Piece
+from vecmod.host.combine import Vector
+from vecmod.host.host_errors import HostError, InvalidSettings, ServiceError, ServiceUnreachable
+
+# Vectorising is a pure function, so a request whose answer was lost may be sent again.
+_RESENDS = (0.1, 0.5, 1.5)
+_BUSY = 503
+_FAULTS = 400
+_PROBE_SECONDS = 0.5
+
+
+class ServiceClient:
+    """Asks one service; safe to use from many threads.
+
+    Args:
+        module: how it is asked.
+        origin: its URL, with or without a path or trailing slash.
+        timeout: seconds of one call with all its resends; zero or less: no limit.
+    """
+
+    def __init__(self, module: KnownModule, origin: str, timeout: float) -> None:
+        if not origin.startswith(("http://", "https://")):
+            raise InvalidSettings(f"{module.origin_variable}={origin!r} is not a URL; write http://host:port")
+        self.module = module
+        self.origin = origin.rstrip("/")
+        self._timeout = timeout if timeout > 0 else None
+        self._pool = urllib3.PoolManager(maxsize=64, retries=False)
+
+    def vectorize(self, pieces: Sequence[Piece], name: str) -> list[Vector]:
+        """Vectors float32 ``[dim]``, one for each piece, in order.
+
+        Args:
+            pieces: what to embed.
+            name: of the object; the service sees it as ``<name>_<number>``.
+
+        Raises:
+            ServiceError: if the service refuses, fails, or answers with anything but one finite vector each.
+            ServiceUnreachable: if the service cannot be reached.
+        """
+        return [self._one(f"{name}_{index}", piece.modality.name, piece.value) for index, piece in enumerate(pieces)]
+
+    def vectorize_query(self, modality: str, value: str) -> Vector:
+        """The vector of a query; raises as :meth:`vectorize`."""
+        try:
+            return self._one(f"search_{time.time_ns()}", modality, value)
+        except ServiceError as error:
+            raise ServiceError(f"vectorize {modality}: {error}", error.code) from error
+
+    def dimension(self) -> int:
+        """Length of the service's vectors, found by asking for one."""
+        return len(self._one("dimension", "image", EXAMPLE_IMAGE))
+
+    def is_ready(self) -> str:
+        """Empty if the service is ready, else the reason why not."""
+        url = f"{self.origin}/.well-known/ready"
+        try:
+            answer = self._pool.request("GET", url, timeout=_PROBE_SECONDS, redirect=False)
+        except HTTPError as error:
+            return f"not ready: {_cause(error)}"
+        return "" if answer.status < 300 else f"not ready: status {answer.status}{_reason(answer.data)}"  # noqa: PLR2004
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Return as soon as the service is ready.
+
+        Raises:
+            ServiceUnreachable: if it is not within the time, with the last reason.
+        """
+        deadline = time.monotonic() + seconds
+        while reason := self.is_ready():
+            if time.monotonic() >= deadline:
+                raise ServiceUnreachable(
+                    f"{self.module.name} at {self.origin} was not ready within {seconds:g} s: {reason}; "
+                    f"start it, or correct {self.module.origin_variable}"
+                )
+            time.sleep(0.25)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.clear()
+
+    def _one(self, name: str, key: str, value: str) -> Vector:
+        answer = self._post("/vectors", {"id": name, key: value})
+        if not isinstance(answer.get("dim", 0), int):
+            raise ServiceError("failed to parse vectorization response (status 200): dim is not an integer")
+        return _as_vector(answer.get("vector"))
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of a service that took the request."""
+        raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        deadline = time.monotonic() + self._timeout if self._timeout else None
+        response = self._send(path, raw, deadline)
+        while response.status == _BUSY and (wait := _retry_after(response)) and _fits(wait, deadline):
+            time.sleep(wait)
+            response = self._send(path, raw, deadline)
+        return _read_answer(response)
+
+    def _send(self, path: str, raw: bytes, deadline: float | None) -> urllib3.BaseHTTPResponse:
+        for pause in (*_RESENDS, None):
+            left = None if deadline is None else max(0.001, deadline - time.monotonic())
+            try:
+                return self._pool.request(
+                    "POST", f"{self.origin}{path}", body=raw, timeout=urllib3.Timeout(total=left), redirect=False
+                )
+            except NewConnectionError as error:
+                fault: HTTPError = error
+            except HTTPTimeoutError as error:
+                raise self._too_late() from error
+            except (ProtocolError, MaxRetryError) as error:
+                fault = error
+            if pause is None or not _fits(pause, deadline):
+                break
+            time.sleep(pause)
+        raise ServiceUnreachable(
+            f"{self.module.name} at {self.origin} cannot be reached ({_cause(fault)}); is it running?"
+        ) from fault
+
+    def _too_late(self) -> HostError:
+        """One slow answer is that object's fault; a service that does not answer its probe either is out of reach."""
+        late = f"{self.module.name} at {self.origin} did not answer within {self._timeout:g} s (MODULES_CLIENT_TIMEOUT)"
+        reason = self.is_ready()
+        return ServiceUnreachable(f"{late}, and it is {reason}") if reason else ServiceError(late, "timeout")
+
+
+def _fits(pause: float, deadline: float | None) -> bool:
+    return deadline is None or time.monotonic() + pause < deadline
+
+
+def _retry_after(response: urllib3.BaseHTTPResponse) -> float:
+    """Seconds the service asks to wait; zero if it does not say so."""
+    text = response.headers.get("Retry-After", "")
+    return min(float(text), 10.0) if text.isdigit() else 0.0
+
+
+def _read_answer(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+    try:
+        answer = json.loads(response.data)
+    except ValueError as error:
+        raise ServiceError(f"failed to parse vectorization response (status {response.status}): {error}") from error
+    if not isinstance(answer, dict):
+        raise ServiceError(f"failed to parse vectorization response (status {response.status}): not a JSON object")
+    if response.status >= _FAULTS:
+        text = f": {answer['error']}" if isinstance(answer.get("error"), str) else ""
+        raise ServiceError(f"fail with status {response.status}{text}", str(answer.get("code") or "service_error"))
+    return answer
+
+
+def _as_vector(numbers: object) -> Vector:
+    if not isinstance(numbers, list) or not numbers:
+        raise ServiceError("no vector in the answer")
+    try:
+        vector = np.array(numbers, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ServiceError(f"the vector in the answer is not a list of numbers: {error}") from error
+    if vector.ndim != 1 or not np.isfinite(vector).all():
+        raise ServiceError("the vector in the answer is not a list of finite numbers")
+    return vector
+
+
+def _reason(body: bytes) -> str:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return ""
+    return f" ({answer['error']})" if isinstance(answer, dict) and "error" in answer else ""
+
+
+def _cause(error: HTTPError) -> str:
+    """The innermost words, without the library's own objects in them."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return str(cause) or type(cause).__name__

@@ -1,0 +1,46 @@
+"""A folder of pictures to objects."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vecmod.host.classconfig import ClassConfig
+from vecmod.host.host_errors import InvalidClass
+
+# What cameras, phones and the web produce; everything else in a folder is left alone.
+_SUFFIXES = frozenset(".avif .bmp .gif .jp2 .jpeg .jpg .jpe .jfif .png .ppm .tga .tif .tiff .webp".split())
+# Ids must be the same on every run, so that a second run finds what the first has stored.
+_NAMESPACE = uuid.UUID("6e2d5c0a-6f0d-5c7e-9a53-8c0c4c0f7b11")
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """All pictures under a folder, sorted; hidden files and folders are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _SUFFIXES and path.is_file() and not _is_hidden(path.relative_to(folder))
+    )
+
+
+def objects_of(config: ClassConfig, folder: Path, files: list[Path]) -> Iterator[dict[str, Any]]:
+    """One object for each file: the picture in the class's image field, its place under the folder in ``path``.
+
+    The id follows from class and place. Files are read as the objects are used, not before.
+
+    Raises:
+        InvalidClass: if the class has several image fields, so that it is not clear which one is meant.
+    """
+    if len(config.fields) > 1:
+        names = ", ".join(field.name for field in config.fields)
+        raise InvalidClass(f"a folder fills one image field, class {config.name} has several: {names}")
+    for file in files:
+        place = file.relative_to(folder).as_posix()
+        yield {
+            "id": str(uuid.uuid5(_NAMESPACE, f"{config.name}/{place}")),
+            "properties": {config.fields[0].name: file, "path": place},
+        }
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,177 @@
+"""Objects into a store: prepare, vectorise, combine, store; many at once, with errors for each object."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from vecmod.host.classconfig import ClassConfig
+from vecmod.host.client import ServiceClient
+from vecmod.host.combine import combine
+from vecmod.host.host_errors import HostError, ServiceUnreachable, StoreError
+from vecmod.host.prepare import PreparedObject, object_id, prepare
+from vecmod.host.stores.store import Record, Store
+
+_WRITE_BATCH = 100
+_GONE = "the service is out of reach"
+
+
+@dataclass(frozen=True)
+class ObjectError:
+    """An object that was not stored, and why."""
+
+    id: str
+    error: HostError
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.error}"
+
+
+@dataclass
+class IngestReport:
+    """What became of the objects.
+
+    Attributes:
+        stored: new or changed, and now in the store.
+        unchanged: were there already, equal.
+        failed: one entry for each object that cannot be stored as it is.
+        stopped: why the run ended early, service or store being out of reach; empty if it did not. Objects in none
+            of the other counts are neither stored nor at fault: run again.
+    """
+
+    stored: int = 0
+    unchanged: int = 0
+    failed: list[ObjectError] = field(default_factory=list)
+    stopped: str = ""
+
+
+class Ingest:
+    """One run over many objects of one class.
+
+    Args:
+        config: the class.
+        client: the service that vectorises it.
+        store: where it is kept.
+        concurrency: objects at the service at once.
+        on_done: called with 1 for each object that is done, stored or not.
+    """
+
+    def __init__(
+        self,
+        config: ClassConfig,
+        client: ServiceClient,
+        store: Store,
+        concurrency: int,
+        on_done: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        self._config = config
+        self._client = client
+        self._store = store
+        self._concurrency = concurrency
+        self._on_done = on_done
+        self._report = IngestReport()
+        self._pending: dict[Future[Record], PreparedObject] = {}
+        self._finished: list[Record] = []
+        self._unreachable = threading.Event()  # set by the threads that find the service gone
+
+    def run(self, objects: Iterable[Mapping[str, Any]]) -> IngestReport:
+        """Store the objects; equal ones that are there already are skipped, without a call to the service.
+
+        An object at fault is named in the report and stops nobody else. Only a service or store out of reach ends
+        the run early.
+        """
+        try:
+            with ThreadPoolExecutor(self._concurrency, thread_name_prefix="ingest") as pool:
+                try:
+                    for chunk in _chunks(objects, self._concurrency):
+                        if self._unreachable.is_set():
+                            break
+                        self._feed(pool, chunk)
+                finally:
+                    self._settle()
+        except StoreError as error:
+            self._report.stopped = str(error)
+        return self._report
+
+    def _feed(self, pool: ThreadPoolExecutor, chunk: list[Mapping[str, Any]]) -> None:
+        prepared = [one for given in chunk if (one := self._prepare(given))]
+        records = self._store.get(self._config.name, [one.id for one in prepared], vectors=False)
+        known = {record.id: record.fingerprint for record in records}
+        for one in prepared:
+            if known.get(one.id) == one.fingerprint:
+                self._report.unchanged += 1
+                self._on_done(1)
+                continue
+            self._make_room(one.id)
+            reuse = one.same_vector(known.get(one.id, ""))
+            self._pending[pool.submit(self._revise if reuse else self._vectorize, one)] = one
+
+    def _prepare(self, given: Mapping[str, Any]) -> PreparedObject | None:
+        try:
+            return prepare(self._config, given)
+        except HostError as error:
+            self._fail(object_id(given), error)
+            return None
+
+    def _vectorize(self, one: PreparedObject) -> Record:
+        if self._unreachable.is_set():
+            raise ServiceUnreachable(_GONE)
+        try:
+            vector = combine(self._client.vectorize(one.pieces, one.id))
+        except ServiceUnreachable:
+            self._unreachable.set()
+            raise
+        return Record(one.id, vector, one.properties, one.fingerprint)
+
+    def _revise(self, one: PreparedObject) -> Record:
+        """Only properties that are not vectorised have changed: the vector stays."""
+        stored = self._store.get(self._config.name, [one.id])
+        return Record(one.id, stored[0].vector, one.properties, one.fingerprint) if stored else self._vectorize(one)
+
+    def _make_room(self, object_id: str) -> None:
+        """Wait until a thread is free, and until an earlier object with the same id is stored: the later one counts."""
+        if any(one.id == object_id for one in self._pending.values()):
+            self._settle()
+        if any(record.id == object_id for record in self._finished):
+            self._write()
+        while len(self._pending) >= 2 * self._concurrency:
+            self._take_finished(FIRST_COMPLETED)
+
+    def _settle(self) -> None:
+        while self._pending:
+            self._take_finished(FIRST_COMPLETED)
+        self._write()
+
+    def _take_finished(self, when: str) -> None:
+        for future in wait(self._pending, return_when=when).done:
+            one = self._pending.pop(future)
+            try:
+                self._finished.append(future.result())
+            except ServiceUnreachable as error:
+                if self._report.stopped in ("", _GONE):
+                    self._report.stopped = str(error)
+            except HostError as error:
+                self._fail(one.id, error)
+        if len(self._finished) >= _WRITE_BATCH:
+            self._write()
+
+    def _write(self) -> None:
+        if not self._finished:
+            return
+        rejected = self._store.upsert(self._config.name, self._finished)
+        self._report.failed += [ObjectError(one.id, StoreError(one.reason)) for one in rejected]
+        self._report.stored += len(self._finished) - len(rejected)
+        self._on_done(len(self._finished))
+        self._finished = []
+
+    def _fail(self, object_id: str, error: HostError) -> None:
+        self._report.failed.append(ObjectError(object_id, error))
+        self._on_done(1)
+
+
+def _chunks(objects: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    source = iter(objects)
+    while chunk := list(islice(source, size)):
+        yield chunk

@@ -1,0 +1,99 @@
+"""The module host: modules, classes and one store, as one thing to open and to close."""
+
+from collections.abc import Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from vecmod.host.catalog import known_modules
+from vecmod.host.classconfig import parse_class
+from vecmod.host.client import ServiceClient
+from vecmod.host.collection import Collection
+from vecmod.host.host_errors import InvalidClass, UnknownClass
+from vecmod.host.host_settings import HostSettings
+from vecmod.host.registry import ModuleRegistry
+from vecmod.host.stores.open_store import open_store
+from vecmod.host.stores.store import StoredClass
+
+
+class ModuleHost:
+    """What Weaviate's module system does, for any store.
+
+    Services are connected when one is first needed, so that stored vectors can be searched without them.
+
+    Args:
+        settings: usually ``HostSettings.read(os.environ)``.
+
+    Raises:
+        InvalidSettings: if the store's URL means nothing.
+        StoreError: if the store cannot be opened.
+    """
+
+    def __init__(self, settings: HostSettings) -> None:
+        self._settings = settings
+        self._registry: ModuleRegistry | None = None
+        self._store = open_store(settings.store)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close connections and store."""
+        if self._registry is not None:
+            self._registry.close()
+        self._store.close()
+
+    def class_names(self) -> list[str]:
+        """Names of the classes in the store, sorted."""
+        return self._store.class_names()
+
+    def create_class(self, definition: Mapping[str, Any]) -> Collection:
+        """Declare a class, Weaviate's JSON; nothing happens if the same one is there.
+
+        Raises:
+            InvalidClass: if the definition cannot work, or differs from the one in the store.
+            ServiceUnreachable: if the length of the vectors cannot be asked for.
+        """
+        config = parse_class(definition, self._settings.enable_modules, self._settings.default_vectorizer_module)
+        stored = self._store.get_class(config.name)
+        if stored is None:
+            dim = self.registry().get(config.module).dimension()
+            self._store.create_class(config.name, StoredClass(config.definition, dim))
+        elif stored.definition != config.definition:
+            raise InvalidClass(
+                f"class {config.name} is in the store with another definition; a class cannot be changed: "
+                "drop it, or give this one another name"
+            )
+        return self.get_class(config.name)
+
+    def get_class(self, name: str) -> Collection:
+        """A class of the store.
+
+        Raises:
+            UnknownClass: listing those there are.
+        """
+        stored = self._store.get_class(name)
+        if stored is None:
+            have = ", ".join(self.class_names()) or "none"
+            raise UnknownClass(f"there is no class {name} in {self._settings.store}; it has: {have}")
+        config = parse_class(stored.definition, known_modules(), self._settings.default_vectorizer_module)
+        client = partial(self._client, config.module)
+        return Collection(config, client, self._store, stored.dim, self._settings.concurrency)
+
+    def drop_class(self, name: str) -> None:
+        """Delete a class with all its objects."""
+        self._store.drop_class(name)
+
+    def registry(self) -> ModuleRegistry:
+        """The enabled modules, connected and ready."""
+        if self._registry is None:
+            self._registry = ModuleRegistry(self._settings)
+        return self._registry
+
+    def _client(self, module: str) -> ServiceClient:
+        return self.registry().get(module)

@@ -1,0 +1,78 @@
+"""Queries: by picture or by vector; with offset and a distance limit, on every store alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vecmod.host.classconfig import ClassConfig
+from vecmod.host.client import ServiceClient
+from vecmod.host.host_errors import InvalidQuery
+from vecmod.host.media_input import MediaInput, to_base64
+from vecmod.host.stores.store import Hit, Store, Vector
+
+# The largest window that every store can answer.
+_MAX_WINDOW = 16384
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which part of the results is wanted.
+
+    Attributes:
+        limit: hits at most.
+        offset: nearest hits to skip.
+        distance: cosine distance (0 to 2) beyond which nothing is a hit; None for no limit.
+    """
+
+    limit: int = 10
+    offset: int = 0
+    distance: float | None = None
+
+    def check(self) -> None:
+        """Raise InvalidQuery unless the page can be asked for."""
+        if self.limit < 1 or self.offset < 0:
+            raise InvalidQuery(f"limit must be at least 1 and offset at least 0, not {self.limit} and {self.offset}")
+        if self.limit + self.offset >= _MAX_WINDOW:
+            raise InvalidQuery(f"limit and offset together must stay below {_MAX_WINDOW}; narrow the query instead")
+        if self.distance is not None and not 0 <= self.distance <= 2:  # noqa: PLR2004 -- the range of the measure
+            raise InvalidQuery(f"distance is a cosine distance from 0 to 2, not {self.distance:g}")
+
+
+class Search:
+    """Queries to one class, whose vectors have ``dim`` numbers."""
+
+    def __init__(self, config: ClassConfig, store: Store, dim: int) -> None:
+        self._config = config
+        self._store = store
+        self._dim = dim
+
+    def near_image(self, client: ServiceClient, image: MediaInput, page: Page) -> list[Hit]:
+        """Objects like a picture; nearest first."""
+        page.check()
+        return self.near_vector(client.vectorize_query("image", to_base64(image)), page)
+
+    def near_vector(self, vector: Sequence[float] | Vector, page: Page, without: str | None = None) -> list[Hit]:
+        """Objects near a vector; nearest first. ``without`` names one that is never a hit.
+
+        Limits are applied here, not in the database: its own limits on distance miss hits
+        (Milvus: identical vectors at 1.0000001; approximate indexes: anything near the border).
+        """
+        page.check()
+        query = self._checked(vector)
+        window = page.offset + page.limit + (without is not None)
+        hits = [hit for hit in self._store.search(self._config.name, query, window) if hit.id != without]
+        if page.distance is not None:
+            hits = [hit for hit in hits if hit.distance <= page.distance]
+        return hits[page.offset : page.offset + page.limit]
+
+    def _checked(self, vector: Sequence[float] | Vector) -> Vector:
+        query = np.asarray(vector, np.float32)
+        if query.shape != (self._dim,):
+            raise InvalidQuery(
+                f"the query has {query.size} numbers, the vectors of class {self._config.name} have {self._dim}: "
+                "it comes from another model than the one that filled the class"
+            )
+        if not np.isfinite(query).all() or not query.any():
+            raise InvalidQuery("the query vector must have finite numbers, and not only zeros")
+        return query

@@ -1,0 +1,97 @@
+"""Exact search in numpy: for tests, small sets, and as the yardstick of the other stores."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from vecmod.host.host_errors import StoreError
+from vecmod.host.stores.store import Hit, Record, Rejection, StoredClass, Vector, clamp_distance, sift
+
+
+@dataclass
+class _Shelf:
+    stored: StoredClass
+    records: dict[str, Record] = field(default_factory=dict)
+
+    def directions(self) -> Vector:
+        matrix = np.stack([record.vector for record in self.records.values()])
+        directions: Vector = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+        return directions
+
+
+class MemoryStore:
+    """Everything in this process, gone with it."""
+
+    def __init__(self) -> None:
+        self._shelves: dict[str, _Shelf] = {}
+        self._lock = threading.Lock()
+
+    def create_class(self, name: str, stored: StoredClass) -> None:
+        """Make an empty class."""
+        with self._lock:
+            if name in self._shelves:
+                raise StoreError(f"class {name} exists already")
+            self._shelves[name] = _Shelf(stored)
+
+    def get_class(self, name: str) -> StoredClass | None:
+        """The class, or None."""
+        shelf = self._shelves.get(name)
+        return shelf.stored if shelf else None
+
+    def class_names(self) -> list[str]:
+        """Names, sorted."""
+        return sorted(self._shelves)
+
+    def drop_class(self, name: str) -> None:
+        """Delete a class."""
+        with self._lock:
+            self._shelves.pop(name, None)
+
+    def upsert(self, name: str, records: Sequence[Record]) -> list[Rejection]:
+        """Store records, naming the bad ones."""
+        shelf = self._shelf(name)
+        good, rejected = sift(records, shelf.stored.dim)
+        with self._lock:
+            shelf.records.update((record.id, record) for record in good)
+        return rejected
+
+    def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
+        """The records that exist."""
+        records = self._shelf(name).records
+        found = [records[one] for one in ids if one in records]
+        return found if vectors else [replace(record, vector=np.zeros(0, np.float32)) for record in found]
+
+    def delete(self, name: str, ids: Sequence[str]) -> None:
+        """Delete records."""
+        with self._lock:
+            for one in ids:
+                self._shelf(name).records.pop(one, None)
+
+    def search(self, name: str, vector: Vector, limit: int) -> list[Hit]:
+        """The nearest records."""
+        shelf = self._shelf(name)
+        with self._lock:
+            if not shelf.records:
+                return []
+            records = list(shelf.records.values())
+            distances = 1 - shelf.directions() @ (vector / np.linalg.norm(vector))
+        nearest = np.argsort(distances, kind="stable")[:limit]
+        return [
+            Hit(records[index].id, clamp_distance(float(distances[index])), records[index].properties)
+            for index in nearest
+        ]
+
+    def count(self, name: str) -> int:
+        """Number of records."""
+        return len(self._shelf(name).records)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._shelves.clear()
+
+    def _shelf(self, name: str) -> _Shelf:
+        if name not in self._shelves:
+            raise StoreError(f"there is no class {name} in this store")
+        return self._shelves[name]

@@ -1,0 +1,207 @@
+"""Milvus: a Milvus Lite file or a server. The one door to pymilvus and milvus-lite."""
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import numpy as np
+from milvus_lite.server_manager import server_manager_instance
+from pymilvus import DataType, MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from vecmod.host.host_errors import StoreError
+from vecmod.host.stores.store import Hit, Record, Rejection, StoredClass, Vector, clamp_distance, sift
+
+# pymilvus logs every failed call with a traceback; ours are raised as StoreError, with the reason.
+logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+
+_CLASS_PROPERTY = "vecmod.class"
+_FINGERPRINT = "vecmod_fingerprint"
+_OURS = ("id", "vector", _FINGERPRINT)
+# A request may have 64 MiB on a server; 1000 vectors of 4096 numbers are a quarter of that.
+_BATCH = 1000
+# The largest offset + limit that a server accepts; kept for files too, so that moving to a server changes nothing.
+MAX_RESULTS = 16384
+
+
+class MilvusStore:
+    """A class is a collection: ``id`` VARCHAR, ``vector`` FLOAT_VECTOR, cosine index, properties as dynamic fields.
+
+    Args:
+        uri: name of a file that ends in ``.db`` (Milvus Lite), or ``http(s)://host:port`` (a server).
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._file = uri if uri.endswith(".db") else ""
+        # Milvus Lite does not support concurrent writes to a collection.
+        self._writing = threading.Lock()
+        self._unseen: set[str] = set()
+        self._loaded: set[str] = set()
+        with _translated(f"opening {uri}"):
+            self._client = MilvusClient(uri=uri)
+
+    def create_class(self, name: str, stored: StoredClass) -> None:
+        """Make a collection; its definition is kept in the collection's own properties."""
+        with _translated(f"creating class {name}"):
+            if self._client.has_collection(name):
+                raise StoreError(f"a collection named {name} exists already")
+            schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=True)
+            schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=255)
+            schema.add_field("vector", DataType.FLOAT_VECTOR, dim=stored.dim)
+            index = self._client.prepare_index_params()
+            # On Lite, HNSW silently loses hits under a selective filter; FLAT is exact. A server needs no such care.
+            index.add_index("vector", index_type="FLAT" if self._file else "HNSW", metric_type="COSINE")
+            kept = {_CLASS_PROPERTY: json.dumps({"definition": stored.definition, "dim": stored.dim})}
+            self._client.create_collection(name, schema=schema, index_params=index, properties=kept)
+
+    def get_class(self, name: str) -> StoredClass | None:
+        """The class, or None if there is no collection of ours with that name."""
+        with _translated(f"reading class {name}"):
+            if not self._client.has_collection(name):
+                return None
+            kept = self._client.describe_collection(name).get("properties", {}).get(_CLASS_PROPERTY)
+        return StoredClass(**json.loads(kept)) if kept else None
+
+    def class_names(self) -> list[str]:
+        """Names of our collections, sorted."""
+        with _translated("listing classes"):
+            names = self._client.list_collections()
+        return sorted(name for name in names if self.get_class(name))
+
+    def drop_class(self, name: str) -> None:
+        """Delete a collection."""
+        with _translated(f"dropping class {name}"), self._writing:
+            self._client.drop_collection(name)
+        self._loaded.discard(name)
+        self._unseen.discard(name)
+
+    def upsert(self, name: str, records: Sequence[Record]) -> list[Rejection]:
+        """Store records, naming the bad ones."""
+        good, rejected = sift(records, self._dim(name))
+        rows = [
+            {**record.properties, "id": record.id, "vector": record.vector.tolist(), _FINGERPRINT: record.fingerprint}
+            for record in good
+        ]
+        with self._writing:
+            self._unseen.add(name)
+            for start in range(0, len(rows), _BATCH):
+                rejected += self._upsert_rows(name, rows[start : start + _BATCH])
+        return rejected
+
+    def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
+        """The records that exist."""
+        if not ids:
+            return []
+        self._load(name)
+        with _translated(f"reading from {name}"):
+            rows = self._client.query(
+                name,
+                filter=_one_of(ids),
+                output_fields=["*"] if vectors else ["id", _FINGERPRINT],
+                **self._see(name),
+            )
+        return [
+            Record(row["id"], np.array(row.get("vector", ()), np.float32), _properties(row), row.get(_FINGERPRINT, ""))
+            for row in rows
+        ]
+
+    def delete(self, name: str, ids: Sequence[str]) -> None:
+        """Delete records."""
+        if not ids:
+            return
+        with _translated(f"deleting from {name}"), self._writing:
+            self._unseen.add(name)
+            self._client.delete(name, filter=_one_of(ids))
+
+    def search(self, name: str, vector: Vector, limit: int) -> list[Hit]:
+        """The nearest records."""
+        self._load(name)
+        with _translated(f"searching {name}"):
+            rows = self._client.search(
+                name,
+                data=[vector.tolist()],
+                limit=limit,
+                output_fields=["*"],
+                search_params={"metric_type": "COSINE", "params": {"ef": max(64, limit)}},
+                **self._see(name),
+            )[0]
+        # Milvus calls it distance, but for COSINE it is the similarity.
+        return [Hit(row["id"], clamp_distance(1 - row["distance"]), _properties(row["entity"])) for row in rows]
+
+    def count(self, name: str) -> int:
+        """Number of records, deletions taken into account."""
+        self._load(name)
+        with _translated(f"counting {name}"):
+            return int(
+                self._client.query(name, filter="", output_fields=["count(*)"], **self._see(name))[0]["count(*)"]
+            )
+
+    def close(self) -> None:
+        """Close the client; a file can then be opened by another process."""
+        self._client.close()
+        if self._file:
+            server_manager_instance.release_server(os.fspath(self._file))
+
+    def _load(self, name: str) -> None:
+        """A collection must be in memory to be searched; one that was opened from disk is not."""
+        if name not in self._loaded:
+            with _translated(f"loading class {name}"):
+                self._client.load_collection(name)
+            self._loaded.add(name)
+
+    def _see(self, name: str) -> dict[str, str]:
+        """Strong consistency costs 0.2 s on a server, so it is asked for only after our own writes."""
+        if name not in self._unseen:
+            return {}
+        self._unseen.discard(name)
+        return {"consistency_level": "Strong"}
+
+    def _dim(self, name: str) -> int:
+        stored = self.get_class(name)
+        if stored is None:
+            raise StoreError(f"there is no class {name} in this store")
+        return stored.dim
+
+    def _upsert_rows(self, name: str, rows: list[dict[str, Any]]) -> list[Rejection]:
+        """Upsert; rows that the database refuses are found by halving."""
+        if not rows:
+            return []
+        try:
+            self._client.upsert(name, rows)
+        except MilvusException as error:
+            if _is_outage(error):
+                _fail(f"writing to {name}", error)
+            if len(rows) == 1:
+                return [Rejection(rows[0]["id"], error.message)]
+            middle = len(rows) // 2
+            return self._upsert_rows(name, rows[:middle]) + self._upsert_rows(name, rows[middle:])
+        return []
+
+
+def _one_of(ids: Sequence[str]) -> str:
+    """A filter for these ids; pymilvus's own `ids=` does not quote them."""
+    return f"id in {json.dumps(list(ids), ensure_ascii=False)}"
+
+
+def _properties(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in _OURS}
+
+
+@contextmanager
+def _translated(action: str) -> Iterator[None]:
+    try:
+        yield
+    except MilvusException as error:
+        _fail(action, error)
+
+
+def _is_outage(error: MilvusException) -> bool:
+    return "UNAVAILABLE" in error.message or "DEADLINE_EXCEEDED" in error.message
+
+
+def _fail(action: str, error: MilvusException) -> NoReturn:
+    raise StoreError(f"{action} failed: {error.message}") from error

@@ -1,0 +1,33 @@
+"""A store URL to its adapter."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from vecmod.host.host_errors import InvalidSettings
+from vecmod.host.stores.store import Store
+
+_FORMS = "a file name ending in .db (Milvus Lite), http://host:19530 (Milvus), or memory://"
+
+
+def open_store(url: str) -> Store:
+    """The store behind a URL; its client library is imported only now.
+
+    Raises:
+        InvalidSettings: if the form is unknown or the client library is not installed.
+        StoreError: if the database cannot be opened.
+    """
+    if url == "memory://":
+        return _adapter("memory_store", "MemoryStore")()
+    if url.endswith(".db") or url.startswith(("http://", "https://")):
+        return _adapter("milvus_store", "MilvusStore", extra="milvus")(url)
+    raise InvalidSettings(f"VECMOD_STORE={url!r} is not a store: {_FORMS}")
+
+
+def _adapter(module: str, kind: str, extra: str = "") -> Callable[..., Store]:
+    try:
+        adapter: Callable[..., Store] = getattr(import_module(f"vecmod.host.stores.{module}"), kind)
+    except ImportError as error:
+        raise InvalidSettings(
+            f"this store needs a package that is not installed: pip install 'vecmod[{extra}]'"
+        ) from error
+    return adapter

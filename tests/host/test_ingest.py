@@ -1,0 +1,252 @@
+"""Ingest: every object is stored once or named, whatever happens on the way."""
+
+import base64
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fake_service import FakeService, Sent, by_image, fake_service
+from vecmod.host.catalog import IMG2VEC_NEURAL
+from vecmod.host.classconfig import ClassConfig, parse_class
+from vecmod.host.client import ServiceClient
+from vecmod.host.host_errors import StoreError
+from vecmod.host.ingest import Ingest, IngestReport
+from vecmod.host.stores.memory_store import MemoryStore
+from vecmod.host.stores.store import Record, Rejection, StoredClass
+
+MODULE = IMG2VEC_NEURAL.name
+CONFIG = parse_class(
+    {"class": "Photo", "vectorizer": MODULE, "moduleConfig": {MODULE: {"imageFields": ["image"]}}}, (MODULE,), "none"
+)
+
+
+def image(number: int) -> str:
+    return base64.b64encode(f"image {number}".encode()).decode()
+
+
+def vector(number: int) -> list[float]:
+    return [1.0, float(number), 0.5]
+
+
+def objects(count: int, **properties: Any) -> list[dict[str, Any]]:
+    return [{"id": f"o{n}", "properties": {"image": image(n), "n": n, **properties}} for n in range(count)]
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeService]:
+    with fake_service(by_image({image(n): vector(n) for n in range(300)})) as service:
+        yield service
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    memory = MemoryStore()
+    memory.create_class("Photo", StoredClass(CONFIG.definition, 3))
+    return memory
+
+
+def ingest(
+    fake: FakeService, store: MemoryStore, given: Any, *, config: ClassConfig = CONFIG, on_done: Any = lambda _: None
+) -> IngestReport:
+    client = ServiceClient(IMG2VEC_NEURAL, fake.origin, 10)
+    try:
+        return Ingest(config, client, store, 8, on_done).run(given)
+    finally:
+        client.close()
+
+
+def test_everything_is_stored_with_its_own_vector(fake: FakeService, store: MemoryStore) -> None:
+    done: list[int] = []
+    report = ingest(fake, store, objects(250), on_done=done.append)
+    assert (report.stored, report.unchanged, report.failed, report.stopped) == (250, 0, [], "")
+    assert sum(done) == 250
+    for record in store.get("Photo", [f"o{n}" for n in range(250)]):
+        np.testing.assert_array_equal(record.vector, np.array(vector(record.properties["n"]), np.float32))
+        assert record.properties.keys() == {"n"}  # the picture itself is not stored
+
+
+def test_unchanged_objects_cost_no_call(fake: FakeService, store: MemoryStore) -> None:
+    ingest(fake, store, objects(20))
+    fake.requests.clear()
+    changed = objects(20)
+    changed[3]["properties"]["image"] = image(99)
+    changed[5]["properties"]["title"] = "new"
+    report = ingest(fake, store, changed)
+    assert (report.stored, report.unchanged) == (2, 18)
+    assert len(fake.requests) == 1  # only the new picture; a new title keeps its vector
+    by_id = {record.id: record for record in store.get("Photo", ["o3", "o5"])}
+    np.testing.assert_array_equal(by_id["o3"].vector, np.array(vector(99), np.float32))
+    np.testing.assert_array_equal(by_id["o5"].vector, np.array(vector(5), np.float32))
+    assert by_id["o5"].properties == {"n": 5, "title": "new"}
+
+
+def test_a_bad_object_is_named_and_the_others_are_stored(fake: FakeService, store: MemoryStore, tmp_path: Path) -> None:
+    bad: list[dict[str, Any]] = [
+        {"id": "unknown", "properties": {"image": image(9999)}},
+        {"id": "nothing", "properties": {"title": "no picture"}},
+        {"id": "null", "properties": {"image": None}},
+        {"id": "no-properties"},
+        {"id": "file", "properties": {"image": tmp_path / "missing.jpg"}},
+        {"id": "not-json", "properties": {"image": image(1), "when": object()}},
+        {"id": "nan", "properties": {"image": image(1), "size": float("nan")}},
+    ]
+    good = objects(30)
+    report = ingest(fake, store, [*good[:10], *bad, *good[10:]])
+    assert report.stored == store.count("Photo") == 30
+    messages = {one.id: str(one.error) for one in report.failed}
+    assert messages == {
+        "unknown": "fail with status 500: no fake vector",
+        "nothing": "has nothing to vectorise: class Photo reads image",
+        "null": "has nothing to vectorise: class Photo reads image",
+        "no-properties": 'has no properties; write {"id": ..., "properties": {...}}',
+        "file": f"{tmp_path}/missing.jpg cannot be read: No such file or directory",
+        "not-json": "has a property that is no JSON value: Object of type object is not JSON serializable",
+        "nan": messages["nan"],
+    }
+    assert "no JSON value" in messages["nan"]
+
+
+def test_media_in_every_form(fake: FakeService, store: MemoryStore, tmp_path: Path) -> None:
+    content = b"image 7"
+    (tmp_path / "seven").write_bytes(content)
+    forms = [tmp_path / "seven", content, image(7)]
+    report = ingest(fake, store, [{"id": str(n), "properties": {"image": form}} for n, form in enumerate(forms)])
+    assert report.stored == 3
+    assert len({record.fingerprint for record in store.get("Photo", ["0", "1", "2"])}) == 1
+
+
+def test_a_string_in_an_object_is_never_a_file_name(fake: FakeService, store: MemoryStore, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    report = ingest(fake, store, [{"id": "a", "properties": {"image": str(tmp_path / "secret")}}])
+    assert report.stored == 0
+    assert str(tmp_path / "secret") in fake.requests[0].body
+
+
+def test_property_names_begin_with_a_small_letter(fake: FakeService, store: MemoryStore) -> None:
+    assert ingest(fake, store, [{"id": "a", "properties": {"Image": image(1), "Title": "x"}}]).stored == 1
+    assert store.get("Photo", ["a"])[0].properties == {"title": "x"}
+
+
+def test_the_last_of_equal_ids_counts(fake: FakeService, store: MemoryStore) -> None:
+    given = [{"id": "same", "properties": {"image": image(n), "n": n}} for n in range(40)]
+    assert ingest(fake, store, given).failed == []
+    assert store.count("Photo") == 1
+    assert store.get("Photo", ["same"])[0].properties == {"n": 39}
+
+
+def test_objects_without_id_get_one(fake: FakeService, store: MemoryStore) -> None:
+    assert ingest(fake, store, [{"properties": {"image": image(1)}}] * 2).stored == 2
+    assert store.count("Photo") == 2
+
+
+def test_several_fields_are_averaged(fake: FakeService) -> None:
+    config = parse_class(
+        {"class": "Pair", "vectorizer": MODULE, "moduleConfig": {MODULE: {"imageFields": ["front", "back"]}}},
+        (MODULE,),
+        "none",
+    )
+    store = MemoryStore()
+    store.create_class("Pair", StoredClass(config.definition, 3))
+    given = [
+        {"id": "a", "properties": {"front": image(2), "back": image(4)}},
+        {"id": "b", "properties": {"back": image(4)}},
+    ]
+    assert ingest(fake, store, given, config=config).stored == 2
+    both, one = (store.get("Pair", [name])[0].vector for name in ("a", "b"))
+    np.testing.assert_array_equal(both, np.array(vector(3), np.float32))
+    np.testing.assert_array_equal(one, np.array(vector(4), np.float32))
+
+
+def test_a_service_that_dies_stops_the_run_and_the_next_run_finishes_it(store: MemoryStore) -> None:
+    answers = by_image({image(n): vector(n) for n in range(200)})
+    count = itertools.count()
+
+    def die_after_60(sent: Sent) -> tuple[int, str, dict[str, str]]:
+        return answers(sent) if next(count) < 60 else (0, "", {})
+
+    with fake_service(die_after_60) as fake:
+        given = iter(objects(200))
+        report = ingest(fake, store, given)
+    untried = len(list(given))
+    assert report.stored == store.count("Photo") == 60
+    assert "cannot be reached" in report.stopped
+    assert untried > 100  # not 200 times the same error
+    assert report.failed == []  # no object is at fault
+    with fake_service(answers) as fake:
+        report = ingest(fake, store, objects(200))
+    assert (report.stored, report.unchanged, report.failed) == (140, 60, [])
+    assert store.count("Photo") == 200
+
+
+def test_a_store_that_fails_stops_the_run(fake: FakeService) -> None:
+    class Failing(MemoryStore):
+        def upsert(self, name: str, records: Any) -> list[Rejection]:
+            if self.count(name):
+                raise StoreError("disk full")
+            return super().upsert(name, records)
+
+    store = Failing()
+    store.create_class("Photo", StoredClass(CONFIG.definition, 3))
+    report = ingest(fake, store, objects(250))
+    assert report.stopped == "disk full"
+    assert report.stored == store.count("Photo") >= 100
+
+
+def test_what_the_store_rejects_is_named(store: MemoryStore) -> None:
+    with fake_service(by_image({image(0): [1.0, 2.0, 3.0], image(1): [0.0, 0.0, 0.0], image(2): [1.0, 2.0]})) as other:
+        report = ingest(other, store, objects(3))
+    assert report.stored == 1
+    messages = {one.id: str(one.error) for one in report.failed}
+    assert "all zeros" in messages["o1"]
+    assert "has 2 numbers, those of the class have 3: another model made it" in messages["o2"]
+
+
+def test_objects_are_read_as_they_are_needed(fake: FakeService) -> None:
+    """A million photos must not be read into memory first."""
+    ahead = 0
+    given, stored = itertools.count(), 0
+    lock = threading.Lock()
+
+    def source() -> Iterator[dict[str, Any]]:
+        nonlocal ahead
+        for one in objects(200):
+            with lock:
+                ahead = max(ahead, next(given) - stored)
+            yield one
+
+    class Counting(MemoryStore):
+        def upsert(self, name: str, records: list[Record]) -> list[Rejection]:  # type: ignore[override]
+            nonlocal stored
+            stored += len(records)
+            return super().upsert(name, records)
+
+    counting = Counting()
+    counting.create_class("Photo", StoredClass(CONFIG.definition, 3))
+    ingest(fake, counting, source())
+    assert ahead <= 100 + 4 * 8
+
+
+def test_objects_are_vectorised_at_once(store: MemoryStore) -> None:
+    inside, most = 0, 0
+    lock = threading.Lock()
+    answers = by_image({image(n): vector(n) for n in range(40)})
+
+    def slow(sent: Sent) -> tuple[int, str, dict[str, str]]:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.02)
+        with lock:
+            inside -= 1
+        return answers(sent)
+
+    with fake_service(slow) as fake:
+        ingest(fake, store, objects(40))
+    assert 4 <= most <= 8

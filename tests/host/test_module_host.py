@@ -1,0 +1,160 @@
+"""The whole host on real parts: the service with the built-in model, Milvus Lite and memory."""
+
+import base64
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import running
+from pictures import SAMPLES, photo
+from vecmod.host.collection import Collection
+from vecmod.host.host_errors import InvalidClass, InvalidObject, InvalidQuery, ServiceError, UnknownClass, UnknownObject
+from vecmod.host.host_settings import HostSettings
+from vecmod.host.module_host import ModuleHost
+
+NAMES = ("cat", "coffee", "rocket", "temple", "lime", "peach")
+PHOTO = {
+    "class": "Photo",
+    "vectorizer": "img2vec-neural",
+    "moduleConfig": {"img2vec-neural": {"imageFields": ["image"]}},
+    "properties": [{"name": "image", "dataType": ["blob"]}, {"name": "path", "dataType": ["text"]}],
+}
+
+
+def open_host(service: running.Caller, store: str) -> ModuleHost:
+    variables = {"ENABLE_MODULES": "img2vec-neural", "IMAGE_INFERENCE_API": service.url, "VECMOD_STORE": store}
+    return ModuleHost(HostSettings.read(variables))
+
+
+@pytest.fixture(params=["memory://", "photos.db"])
+def host(request: pytest.FixtureRequest, service: running.Caller, tmp_path: Path) -> Iterator[ModuleHost]:
+    store = request.param if "://" in request.param else str(tmp_path / request.param)
+    with open_host(service, store) as opened:
+        yield opened
+
+
+@pytest.fixture
+def photos(host: ModuleHost) -> Collection:
+    collection = host.create_class(PHOTO)
+    report = collection.insert_many({"id": name, "properties": {"image": photo(name), "path": name}} for name in NAMES)
+    assert (report.stored, report.failed) == (6, [])
+    return collection
+
+
+def test_a_query_photo_finds_its_likes_in_every_form(photos: Collection) -> None:
+    path = SAMPLES / "queries/cat-crop.png"
+    data = path.read_bytes()
+    with Image.open(path) as picture:
+        forms = [path, str(path), data, BytesIO(data), base64.b64encode(data).decode(), picture]
+        answers = [photos.near_image(form, limit=2) for form in forms]
+    assert [hits[0].id for hits in answers] == ["cat"] * 6
+    distances = [hits[0].distance for hits in answers]
+    np.testing.assert_allclose(distances, distances[0], atol=1e-5)
+    assert answers[0][0].properties == {"path": "cat"}
+
+
+def test_the_photo_itself_is_at_distance_zero_and_survives_a_limit(photos: Collection) -> None:
+    (hit,) = photos.near_image(photo("temple"), distance=1e-5)
+    assert hit.id == "temple"
+    assert hit.distance == pytest.approx(0, abs=1e-5)
+
+
+def test_a_distance_limit_cuts_the_tail(photos: Collection) -> None:
+    whole = photos.near_image(photo("lime"))
+    assert len(whole) == 6
+    assert [hit.distance for hit in whole] == sorted(hit.distance for hit in whole)
+    limit = (whole[2].distance + whole[3].distance) / 2
+    near = photos.near_image(photo("lime"), distance=limit)
+    assert [hit.id for hit in near] == [hit.id for hit in whole[:3]]
+    assert photos.near_image(photo("coffee"), distance=2.0, limit=100)[5].distance < 2
+
+
+def test_offset_and_limit_page_through(photos: Collection) -> None:
+    whole = [hit.id for hit in photos.near_image(photo("peach"))]
+    pages = [hit.id for offset in (0, 2, 4, 6) for hit in photos.near_image(photo("peach"), limit=2, offset=offset)]
+    assert pages == whole
+
+
+def test_near_object_leaves_the_object_out(photos: Collection) -> None:
+    hits = photos.near_object("cat", limit=5)
+    assert {hit.id for hit in hits} == set(NAMES) - {"cat"}
+    assert [hit.id for hit in photos.near_object("cat", limit=2, offset=1)] == [hit.id for hit in hits[1:3]]
+    assert len(photos.near_object("cat", limit=3)) == 3
+    with pytest.raises(UnknownObject, match="class Photo has no object 'dog'"):
+        photos.near_object("dog")
+
+
+def test_near_vector(photos: Collection) -> None:
+    vector = photos.get("rocket").vector
+    assert photos.near_vector(vector, limit=1)[0].id == "rocket"
+    assert photos.near_vector([float(number) for number in vector], limit=1)[0].id == "rocket"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": 0}, "limit must be at least 1"),
+        ({"offset": -1}, "offset at least 0"),
+        ({"limit": 16000, "offset": 1000}, "must stay below 16384"),
+        ({"distance": 2.5}, "from 0 to 2, not 2.5"),
+        ({"distance": -0.1}, "from 0 to 2"),
+    ],
+)
+def test_pages_that_make_no_sense(options: dict[str, int], message: str, photos: Collection) -> None:
+    with pytest.raises(InvalidQuery, match=message):
+        photos.near_object("cat", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("vector", "message"), [([1.0, 2.0], "the query has 2 numbers, .* have 1280"), ([0.0] * 1280, "not only zeros")]
+)
+def test_vectors_that_make_no_sense(vector: list[float], message: str, photos: Collection) -> None:
+    with pytest.raises(InvalidQuery, match=message):
+        photos.near_vector(vector)
+
+
+def test_a_query_that_is_no_picture(photos: Collection) -> None:
+    with pytest.raises(ServiceError, match="vectorize image: fail with status 422: image: is not a picture"):
+        photos.near_image(b"these are words")
+
+
+def test_single_objects(photos: Collection) -> None:
+    name = photos.insert({"image": photo("melon"), "path": "melon"})
+    assert photos.get(name).properties == {"path": "melon"}
+    assert photos.count() == 7
+    assert photos.insert({"image": photo("melon"), "path": "again"}, name) == name
+    assert photos.count() == 7
+    photos.delete([name])
+    assert photos.count() == 6
+    with pytest.raises(UnknownObject):
+        photos.get(name)
+    with pytest.raises(InvalidObject, match="nothing to vectorise"):
+        photos.insert({"path": "x"})
+    with pytest.raises(ServiceError, match="is damaged"):
+        photos.insert({"image": photo("melon")[:9000]})
+
+
+@pytest.mark.usefixtures("photos")
+def test_a_class_can_be_declared_again_but_not_changed(host: ModuleHost) -> None:
+    assert host.create_class(PHOTO).count() == 6
+    assert host.class_names() == ["Photo"]
+    with pytest.raises(InvalidClass, match="class Photo is in the store with another definition"):
+        host.create_class({**PHOTO, "description": "other"})
+    with pytest.raises(UnknownClass, match=r"there is no class Video in .*; it has: Photo"):
+        host.get_class("Video")
+    host.drop_class("Photo")
+    assert host.class_names() == []
+
+
+def test_stored_vectors_can_be_searched_without_the_service(service: running.Caller, tmp_path: Path) -> None:
+    store = str(tmp_path / "kept.db")
+    with open_host(service, store) as host:
+        host.create_class(PHOTO).insert({"image": photo("cat")}, "cat")
+    with ModuleHost(HostSettings.read({"VECMOD_STORE": store})) as host:
+        photos = host.get_class("Photo")
+        assert photos.near_vector(photos.get("cat").vector)[0].id == "cat"
+        assert photos.near_object("cat") == []

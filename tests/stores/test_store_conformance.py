@@ -1,0 +1,195 @@
+"""One suite, every store that can be reached: what the module host relies on, database by database.
+
+Milvus server: set MILVUS_URL=http://host:19530 to run the suite there too.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vecmod.host.host_errors import StoreError
+from vecmod.host.stores.milvus_store import MilvusStore
+from vecmod.host.stores.open_store import open_store
+from vecmod.host.stores.store import Record, Store, StoredClass, Vector
+
+DIM = 16
+NAME = "Conformance"
+CLASS = StoredClass(
+    {"class": NAME, "vectorizer": "img2vec-neural", "moduleConfig": {"img2vec-neural": {"imageFields": ["é"]}}}, DIM
+)
+RANDOM = np.random.default_rng(11)
+VECTORS = RANDOM.normal(size=(50, DIM)).astype(np.float32)
+
+STORES: dict[str, Callable[[Path], str]] = {
+    "memory": lambda _: "memory://",
+    "milvus-lite": lambda folder: str(folder / "store.db"),
+}
+if os.environ.get("MILVUS_URL"):
+    STORES["milvus"] = lambda _: os.environ["MILVUS_URL"]
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(STORES[request.param](tmp_path))
+    opened.drop_class(NAME)
+    opened.create_class(NAME, CLASS)
+    yield opened
+    opened.drop_class(NAME)
+    opened.close()
+
+
+def record(number: int, vector: Vector | None = None, **properties: object) -> Record:
+    return Record(
+        f"id-{number}", VECTORS[number] if vector is None else vector, {"n": number, **properties}, f"f{number}"
+    )
+
+
+def distances(query: Vector) -> list[tuple[str, float]]:
+    cosines = VECTORS @ query / np.linalg.norm(VECTORS, axis=1) / np.linalg.norm(query)
+    return [(f"id-{index}", float(1 - cosines[index])) for index in np.argsort(-cosines)]
+
+
+def test_a_class_is_kept_with_its_definition(store: Store) -> None:
+    assert store.get_class(NAME) == CLASS
+    assert NAME in store.class_names()
+    assert store.get_class("Missing") is None
+    assert store.count(NAME) == 0
+    assert store.search(NAME, VECTORS[0], 5) == []
+
+
+def test_a_class_cannot_be_made_twice(store: Store) -> None:
+    with pytest.raises(StoreError, match="exists already"):
+        store.create_class(NAME, CLASS)
+
+
+def test_dropping(store: Store) -> None:
+    store.upsert(NAME, [record(1)])
+    store.drop_class(NAME)
+    assert store.get_class(NAME) is None
+    store.drop_class(NAME)
+    store.create_class(NAME, CLASS)
+    assert store.count(NAME) == 0
+
+
+def test_search_is_right_and_sees_its_own_writes(store: Store) -> None:
+    assert store.upsert(NAME, [record(number) for number in range(50)]) == []
+    query = RANDOM.normal(size=DIM).astype(np.float32)
+    expected = distances(query)
+    hits = store.search(NAME, query, 10)
+    assert [hit.id for hit in hits] == [name for name, _ in expected[:10]]
+    np.testing.assert_allclose([hit.distance for hit in hits], [one for _, one in expected[:10]], atol=1e-5)
+    assert hits[0].properties == {"n": int(hits[0].id.removeprefix("id-"))}
+    assert len(store.search(NAME, query, 1000)) == 50
+    store.delete(NAME, [hits[0].id, "missing"])
+    assert store.search(NAME, query, 1)[0].id == hits[1].id
+    assert store.count(NAME) == 49
+
+
+def test_distances_are_cosine_distances_within_0_and_2(store: Store) -> None:
+    store.upsert(NAME, [record(1), record(2, 5 * VECTORS[1]), record(3, -VECTORS[1])])
+    hits = {hit.id: hit.distance for hit in store.search(NAME, VECTORS[1], 3)}
+    assert hits.keys() == {"id-1", "id-2", "id-3"}
+    assert all(0 <= distance <= 2 for distance in hits.values())
+    np.testing.assert_allclose([hits["id-1"], hits["id-2"], hits["id-3"]], [0, 0, 2], atol=1e-5)
+
+
+def test_upsert_replaces_and_never_doubles(store: Store) -> None:
+    store.upsert(NAME, [record(1, colour="red"), record(2)])
+    store.upsert(NAME, [record(1, VECTORS[9], colour="blue")])
+    assert store.count(NAME) == 2
+    (found,) = store.get(NAME, ["id-1"])
+    np.testing.assert_allclose(found.vector, VECTORS[9], atol=1e-6)
+    assert found.properties == {"n": 1, "colour": "blue"}
+    assert [hit.id for hit in store.search(NAME, VECTORS[9], 1)] == ["id-1"]
+
+
+def test_get(store: Store) -> None:
+    store.upsert(NAME, [record(number) for number in range(5)])
+    found = {one.id: one for one in store.get(NAME, ["id-3", "missing", "id-1"])}
+    assert found.keys() == {"id-1", "id-3"}
+    assert found["id-3"].fingerprint == "f3"
+    np.testing.assert_allclose(found["id-3"].vector, VECTORS[3], atol=1e-6)
+    bare = store.get(NAME, ["id-3"], vectors=False)
+    assert [(one.id, one.fingerprint, one.vector.size) for one in bare] == [("id-3", "f3", 0)]
+    assert store.get(NAME, []) == []
+    store.delete(NAME, [])
+    assert store.upsert(NAME, []) == []
+
+
+def test_properties_of_every_json_type(store: Store) -> None:
+    properties = {
+        "text": 'quotes " and \\ and é漢😀',
+        "tags": ["a", "b"],
+        "number": 1.5,
+        "yes": True,
+        "nested": {"a": [1, {"b": None}]},
+        "empty": "",
+        "none": None,
+    }
+    assert store.upsert(NAME, [Record("id", VECTORS[0], properties)]) == []
+    assert store.get(NAME, ["id"])[0].properties == properties
+    assert store.search(NAME, VECTORS[0], 1)[0].properties == properties
+
+
+@pytest.mark.parametrize(
+    "name", ['quote"', "back\\slash", "a'b", "é漢😀", "x" * 255, "a/b c", "../../etc/x", "a\nb", '"] or id != "']
+)
+def test_ids_are_taken_as_they_are(name: str, store: Store) -> None:
+    assert store.upsert(NAME, [Record(name, VECTORS[0])]) == []
+    assert [one.id for one in store.get(NAME, [name])] == [name]
+    store.delete(NAME, [name])
+    assert store.count(NAME) == 0
+
+
+def test_a_thousand_with_some_bad_ones(store: Store) -> None:
+    vectors = RANDOM.normal(size=(1000, DIM)).astype(np.float32)
+    records = [Record(f"r{number}", vectors[number]) for number in range(1000)]
+    records[17] = Record("r17", np.zeros(DIM, np.float32))
+    records[500] = Record("r500", np.full(DIM, np.nan, np.float32))
+    records[998] = Record("r998", np.ones(DIM + 1, np.float32))
+    records[999] = Record("", vectors[999])
+    rejected = {one.id: one.reason for one in store.upsert(NAME, records)}
+    assert rejected.keys() == {"r17", "r500", "r998", ""}
+    assert "all zeros" in rejected["r17"]
+    assert "not finite" in rejected["r500"]
+    assert "has 17 numbers, those of the class have 16" in rejected["r998"]
+    assert "0 characters" in rejected[""]
+    assert store.count(NAME) == 996
+    assert store.search(NAME, vectors[501], 1)[0].id == "r501"
+
+
+def test_what_the_database_alone_refuses_stops_nobody_else(store: Store) -> None:
+    records = [record(number) for number in range(20)]
+    records[7] = record(7, **{"x" * 70000: 1})
+    rejected = store.upsert(NAME, records)
+    assert store.count(NAME) == 20 - len(rejected)
+    assert {one.id for one in rejected} <= {"id-7"}
+
+
+def test_missing_classes_are_named(store: Store) -> None:
+    with pytest.raises(StoreError, match="Missing"):
+        store.upsert("Missing", [record(1)])
+    with pytest.raises(StoreError, match="Missing"):
+        store.search("Missing", VECTORS[0], 1)
+
+
+def test_a_file_is_there_after_reopening(tmp_path: Path) -> None:
+    for number in range(3):
+        opened = open_store(str(tmp_path / "kept.db"))
+        if number == 0:
+            opened.create_class(NAME, CLASS)
+        assert opened.count(NAME) == number
+        opened.upsert(NAME, [record(number)])
+        assert opened.search(NAME, VECTORS[number], 1)[0].id == f"id-{number}"
+        assert opened.get_class(NAME) == CLASS
+        opened.close()
+
+
+def test_a_file_that_another_process_holds(tmp_path: Path) -> None:
+    """Within one process the file can be shared; a held lock is imitated by a file where the folder should be."""
+    (tmp_path / "held.db").write_text("in the way")
+    with pytest.raises(StoreError, match=r"held\.db"):
+        MilvusStore(str(tmp_path / "held.db"))
