@@ -1,0 +1,224 @@
+"""The command ``vecmod``: parse, call one function, print."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from vecmod import __version__
+from vecmod.contract.environment import SettingsError
+from vecmod.host.catalog import known_modules
+from vecmod.host.collection import Collection
+from vecmod.host.folder import objects_of, picture_files
+from vecmod.host.host_errors import HostError, InvalidQuery
+from vecmod.host.host_settings import HostSettings
+from vecmod.host.ingest import IngestReport
+from vecmod.host.module_host import ModuleHost
+from vecmod.host.stores.store import Hit
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Pictures in, vectors out, the right picture found."
+)
+_out = Console()
+_err = Console(stderr=True)
+_NOT_INSTALLED = "this needs packages that are not installed ({}): pip install 'vecmod[serve,onnx]'"
+_DEFAULT_SERVICE = "http://127.0.0.1:8080"
+
+Store = Annotated[
+    str | None, typer.Option(help="Milvus Lite file (*.db) or Milvus URL; default: VECMOD_STORE, vecmod.db")
+]
+Service = Annotated[str | None, typer.Option(help=f"URL of the service; default: its variable, {_DEFAULT_SERVICE}")]
+
+
+@app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help="img2vec-neural")],
+    model: Annotated[str | None, typer.Option(help="model to serve; default: MODEL_NAME, the service's own")] = None,
+    host: Annotated[str | None, typer.Option(help="address; default: VECMOD_HOST, 127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="port; default: VECMOD_PORT, 8080")] = None,
+) -> None:
+    """Run an inference service until it is stopped."""
+    given = {"MODEL_NAME": model, "VECMOD_HOST": host, "VECMOD_PORT": port}
+    try:
+        from vecmod.serving.run import main as run_service  # noqa: PLC0415 -- an optional extra
+    except ModuleNotFoundError as error:
+        _stop(_NOT_INSTALLED.format(error.name))
+    raise typer.Exit(run_service(service, _overlay(given)))
+
+
+@app.command()
+def convert(
+    service: Annotated[str, typer.Argument(help="img2vec-neural")],
+    output: Annotated[Path, typer.Option(help="graph file to write, *.onnx")],
+    model: Annotated[str | None, typer.Option(help="model to convert; default: MODEL_NAME, the service's own")] = None,
+    weights: Annotated[Path | None, typer.Option(help="weights; default: VECMOD_MODEL_PATH, else fetched")] = None,
+) -> None:
+    """Convert a model's weights to a graph file, which serves without conversion, download or torch."""
+    given = {"MODEL_NAME": model, "VECMOD_MODEL_PATH": weights}
+    try:
+        from vecmod.serving.convert import main as run_conversion  # noqa: PLC0415 -- an optional extra
+    except ModuleNotFoundError as error:
+        _stop(_NOT_INSTALLED.format(error.name))
+    raise typer.Exit(run_conversion(service, _overlay(given), output))
+
+
+@app.command()
+def insert(
+    folder: Annotated[Path, typer.Argument(help="folder with pictures", exists=True, file_okay=False)],
+    class_file: Annotated[Path, typer.Option(help="class definition, Weaviate's JSON", exists=True, dir_okay=False)],
+    store: Store = None,
+    service: Service = None,
+) -> None:
+    """Insert a folder of pictures; run it again to go on where it stopped, or after pictures were added."""
+    definition = _read_class(class_file)
+    with _open_host(store, service, str(definition.get("vectorizer", ""))) as host:
+        collection = host.create_class(definition)
+        files = picture_files(folder)
+        objects = partial(objects_of, collection.config, folder, files)
+        with _progress() as progress:
+            task = progress.add_task(f"inserting into {collection.config.name}", total=len(files))
+            report = collection.insert_many(objects(), on_done=lambda count: progress.advance(task, count))
+        _print_report(report, {one["id"]: one["properties"]["path"] for one in objects()}, collection.count())
+    raise typer.Exit(1 if report.failed or report.stopped else 0)
+
+
+@app.command()
+def search(
+    image: Annotated[str | None, typer.Option(help="picture file to compare with")] = None,
+    object_id: Annotated[str | None, typer.Option("--object", help="id of a stored object to compare with")] = None,
+    class_name: Annotated[str | None, typer.Option("--class", help="class to search; default: the only one")] = None,
+    limit: Annotated[int, typer.Option(help="hits at most")] = 10,
+    offset: Annotated[int, typer.Option(help="nearest hits to skip")] = 0,
+    distance: Annotated[float | None, typer.Option(help="cosine distance limit, 0 to 2")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON lines instead of a table")] = False,
+    store: Store = None,
+    service: Service = None,
+) -> None:
+    """Find the stored pictures nearest to a picture or to a stored object."""
+    if (image is None) == (object_id is None):
+        _stop("say what to search by: either --image FILE or --object ID")
+    with _open_host(store, service, "") as host:
+        collection = _pick_class(host, class_name)
+        page = {"limit": limit, "offset": offset}
+        if image is not None:
+            hits = collection.near_image(Path(image), distance=distance, **page)
+        else:
+            hits = collection.near_object(str(object_id), distance=distance, **page)
+    _print_json(hits) if as_json else _print_hits(hits)
+
+
+@app.command()
+def demo(
+    check: Annotated[bool, typer.Option(help="exit after the table; fail if a query missed its photo")] = False,
+    folder: Annotated[Path, typer.Option(help="where the demo keeps its database")] = Path(".demo"),
+) -> None:
+    """Start a service with the built-in model, insert the sample photos, ask for them with other pictures."""
+    from vecmod.demo import run_demo  # noqa: PLC0415 -- only this command starts processes
+
+    try:
+        raise typer.Exit(run_demo(_out, folder, stay=not check))
+    except HostError as error:
+        _stop(str(error))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    _out.print(__version__)
+
+
+def main() -> None:
+    """Entry point: faults that a user can mend are one line, not a traceback."""
+    try:
+        app()
+    except (HostError, SettingsError) as error:
+        _err.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _open_host(store: str | None, service: str | None, vectorizer: str) -> ModuleHost:
+    """A host with all known modules; those whose origin is set nowhere get the option's, or the default."""
+    modules = known_modules()
+    given = {"VECMOD_STORE": store, "ENABLE_MODULES": os.environ.get("ENABLE_MODULES") or ",".join(modules)}
+    for module in modules.values():
+        named = service if vectorizer in ("", module.name) else None
+        given[module.origin_variable] = named or os.environ.get(module.origin_variable) or _DEFAULT_SERVICE
+    return ModuleHost(HostSettings.read(_overlay(given)))
+
+
+def _overlay(given: Mapping[str, object]) -> dict[str, str]:
+    return {**os.environ, **{name: str(value) for name, value in given.items() if value is not None}}
+
+
+def _read_class(path: Path) -> dict[str, object]:
+    try:
+        definition = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        _stop(f"{path} is not JSON: {error}")
+    if not isinstance(definition, dict):
+        _stop(f'{path} holds no class definition: {{"class": ..., "vectorizer": ..., "moduleConfig": ...}}')
+    return definition
+
+
+def _pick_class(host: ModuleHost, name: str | None) -> Collection:
+    names = host.class_names()
+    if name is None and len(names) != 1:
+        raise InvalidQuery(
+            f"the store has {len(names)} classes ({', '.join(names) or 'insert something first'}); choose with --class"
+        )
+    return host.get_class(name or names[0])
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=_err
+    )
+
+
+def _print_report(report: IngestReport, places: Mapping[str, str], count: int) -> None:
+    untried = len(places) - report.stored - report.unchanged - len(report.failed)
+    for failed in report.failed:
+        _err.print(f"[red]failed[/] {escape(places[failed.id])}: {escape(str(failed.error))}", soft_wrap=True)
+    if report.stopped:
+        _err.print(f"[bold red]stopped:[/] {escape(report.stopped)}")
+        _err.print("Nothing is lost: run the same command again to go on.")
+    _out.print(
+        f"{report.stored} stored, {report.unchanged} unchanged, {len(report.failed)} failed, {untried} not tried; "
+        f"{count} in the class now"
+    )
+
+
+def _print_hits(hits: list[Hit]) -> None:
+    if not hits:
+        _out.print("no hits")
+        return
+    _out.print(hits_table(hits))
+
+
+def hits_table(hits: list[Hit]) -> Table:
+    """Hits as a table: rank, distance, where the picture is, id."""
+    table = Table("#", "distance", "path", "id")
+    for rank, hit in enumerate(hits, start=1):
+        table.add_row(str(rank), f"{hit.distance:.4f}", escape(str(hit.properties.get("path", ""))), hit.id)
+    return table
+
+
+def _print_json(hits: list[Hit]) -> None:
+    for hit in hits:
+        typer.echo(json.dumps({"id": hit.id, "distance": hit.distance, "properties": hit.properties}))
+
+
+def _stop(message: str) -> NoReturn:
+    _err.print(f"[bold red]error:[/] {escape(message)}")
+    raise typer.Exit(2)

@@ -1,0 +1,160 @@
+"""The command line as a user types it, in processes of its own, on real parts."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import running
+from pictures import SAMPLES, encoded, gradient
+
+CLASS_FILE = SAMPLES / "photo.class.json"
+
+
+def vecmod(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "COLUMNS": "200", **variables}
+    command = [sys.executable, "-m", "vecmod", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=120, check=False)
+
+
+def insert(folder: Path, cwd: Path, url: str) -> subprocess.CompletedProcess[str]:
+    return vecmod("insert", folder, "--class-file", CLASS_FILE, "--service", url, cwd=cwd)
+
+
+def test_a_folder_goes_in_and_the_right_photo_comes_out(service: running.Caller, tmp_path: Path) -> None:
+    first = insert(SAMPLES / "photos", tmp_path, service.url)
+    assert first.returncode == 0, first.stderr
+    assert "16 stored, 0 unchanged, 0 failed, 0 not tried; 16 in the class now" in first.stdout
+    assert "16 unchanged" in insert(SAMPLES / "photos", tmp_path, service.url).stdout
+    query = SAMPLES / "queries/rocket-rotated.jpg"
+    found = vecmod("search", "--image", query, "--limit", 2, "--json", cwd=tmp_path, IMAGE_INFERENCE_API=service.url)
+    hits = [json.loads(line) for line in found.stdout.splitlines()]
+    assert [hit["properties"]["path"] for hit in hits] == ["rocket.jpg", hits[1]["properties"]["path"]]
+    table = vecmod("search", "--image", query, "--distance", "0.5", "--service", service.url, cwd=tmp_path).stdout
+    assert "rocket.jpg" in table
+    assert hits[1]["properties"]["path"] not in table
+    likes = vecmod("search", "--object", hits[0]["id"], "--offset", 1, "--limit", 3, "--json", cwd=tmp_path)
+    assert len(likes.stdout.splitlines()) == 3
+    assert hits[0]["id"] not in likes.stdout
+
+
+def test_bad_photos_are_named_and_the_rest_goes_in(service: running.Caller, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    (folder / "deep" / ".hidden").mkdir(parents=True)
+    for name in ("a.png", "deep/B.PNG", ".hidden.png", "deep/.hidden/c.png"):
+        (folder / name).write_bytes(encoded(gradient(30, 20)))
+    (folder / "words.jpg").write_text("these are words")
+    (folder / "half.jpg").write_bytes((SAMPLES / "photos/cat.jpg").read_bytes()[:9000])
+    (folder / "empty.gif").write_bytes(b"")
+    (folder / "notes.txt").write_text("not a picture, and not taken for one")
+    done = insert(folder, tmp_path, service.url)
+    assert done.returncode == 1
+    assert "2 stored, 0 unchanged, 3 failed, 0 not tried; 2 in the class now" in done.stdout
+    for words in ("is not a picture", "is damaged: image file is truncated", "is empty: zero bytes"):
+        assert words in done.stderr
+    assert "words.jpg" in done.stderr
+
+
+def test_a_service_killed_in_the_middle_loses_and_doubles_nothing(cache: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(200):
+        (folder / f"{number:03}.png").write_bytes(encoded(gradient(300, 200, number)))
+    port = running.free_port()
+    with running.process(cache, port) as (caller, process):
+
+        def kill_in_the_middle() -> None:
+            running.wait_for(lambda: caller.metric('vecmod_items_total{modality="image"}') >= 60)
+            process.kill()
+
+        killer = threading.Thread(target=kill_in_the_middle)
+        killer.start()
+        first = insert(folder, tmp_path, caller.url)
+        killer.join()
+    assert first.returncode == 1
+    assert "stopped: img2vec-neural at" in first.stderr
+    assert "run the same command again to go on" in first.stderr
+    stored = int(first.stdout.split()[0])
+    assert 0 < stored < 200
+    with running.process(cache, port) as (caller, _):
+        second = insert(folder, tmp_path, caller.url)
+        assert second.returncode == 0, second.stderr
+        assert (
+            f"{200 - stored} stored, {stored} unchanged, 0 failed, 0 not tried; 200 in the class now" in second.stdout
+        )
+        third = insert(folder, tmp_path, caller.url)
+    assert "0 stored, 200 unchanged, 0 failed, 0 not tried; 200 in the class now" in third.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["search"], "say what to search by: either --image FILE or --object ID"),
+        (["search", "--image", "a", "--object", "b"], "either --image FILE or --object ID"),
+        (["search", "--object", "x", "--store", "memory://"], "the store has 0 classes (insert something first)"),
+        (
+            ["search", "--object", "x", "--store", "ftp://x"],
+            "VECMOD_STORE='ftp://x' is not a store: a file name ending in .db",
+        ),
+        (["search", "--object", "x", "--class", "Nope", "--store", "memory://"], "there is no class Nope"),
+        (["insert", "/nowhere", "--class-file", "x"], "does not exist"),
+        (["serve", "img3vec"], "there is no service named 'img3vec'; known here: img2vec-neural"),
+        (["serve", "img2vec-neural", "--model", "x"], "no model for img2vec-neural named 'x'"),
+        (["convert", "img2vec-neural", "--output", "x.bin", "--model", running.BUILTIN], "must end in .onnx"),
+    ],
+)
+def test_mistakes_are_sentences(arguments: list[str], words: str, tmp_path: Path) -> None:
+    done = vecmod(*arguments, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert words in " ".join((done.stderr + done.stdout).split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds no class definition"),
+        (
+            '{"class": "Photo", "vectorizer": "img2vec-neural", "moduleConfig": {"img2vec-neural": {}}}',
+            "imageFields not present",
+        ),
+        ('{"class": "Photo", "vectorizer": "x"}', 'no module with name "x" present'),
+    ],
+)
+def test_bad_class_files(text: str, words: str, service: running.Caller, tmp_path: Path) -> None:
+    (tmp_path / "class.json").write_text(text)
+    done = vecmod("insert", tmp_path, "--class-file", "class.json", "--service", service.url, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("model", "dim"), [("resnet50", 2048), (running.BUILTIN, 1280)])
+def test_convert_then_serve_without_the_weights(
+    model: str, dim: int, seeded_weights: Path, cache: Path, tmp_path: Path
+) -> None:
+    graph = tmp_path / "model.onnx"
+    weights = ["--weights", seeded_weights] if model == "resnet50" else []
+    done = vecmod("convert", "img2vec-neural", "--model", model, *weights, "--output", graph, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"serve it with VECMOD_MODEL_PATH={graph}" in done.stdout
+    with running.in_thread(running.img2vec(cache, MODEL_NAME=model, VECMOD_MODEL_PATH=graph)) as caller:
+        assert caller("GET", "/meta").json()["details"]["dimensions"] == {"image": dim}
+    again = vecmod("convert", "img2vec-neural", "--model", model, "--weights", graph, "--output", graph, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "is a graph already" in again.stderr
+
+
+def test_demo(tmp_path: Path) -> None:
+    for expected in ("16 photos stored", "0 photos stored"):
+        done = vecmod("demo", "--check", cwd=tmp_path, VECMOD_CACHE_DIR=str(tmp_path / "cache"))
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
+        for query, nearest in (("cat-crop.png", "cat.jpg"), ("temple-webp.webp", "temple.jpg")):
+            assert any(query in line and nearest in line for line in done.stdout.splitlines())
+    assert "stopped" in (tmp_path / ".demo/service.log").read_text()
