@@ -31,6 +31,8 @@ app = typer.Typer(
 _out = Console()
 _err = Console(stderr=True)
 _NOT_INSTALLED = "this needs packages that are not installed ({}): pip install 'vecmod[serve,onnx]'"
+# Somebody sits in front of the command: long enough for a model to load, not for a coffee.
+_READY_SECONDS = 20.0
 _DEFAULT_SERVICE = "http://127.0.0.1:8080"
 
 Store = Annotated[
@@ -154,7 +156,7 @@ def _open_host(store: str | None, service: str | None, vectorizer: str) -> Modul
     for module in modules.values():
         named = service if vectorizer in ("", module.name) else None
         given[module.origin_variable] = named or os.environ.get(module.origin_variable) or _DEFAULT_SERVICE
-    return ModuleHost(HostSettings.read(_overlay(given)))
+    return ModuleHost(HostSettings.read(_overlay(given)), _READY_SECONDS)
 
 
 def _overlay(given: Mapping[str, object]) -> dict[str, str]:

@@ -93,7 +93,7 @@ def test_answers_that_are_no_vector(status: int, body: str, message: str) -> Non
     ("probed", "fault", "message"),
     [
         (True, ServiceError, r"did not answer within 0\.3 s \(MODULES_CLIENT_TIMEOUT\)$"),
-        (False, ServiceUnreachable, r"did not answer within 0\.3 s .* and it is not ready: .*timed out"),
+        (False, ServiceUnreachable, r"did not answer within 0\.3 s .* nor its probe .*timed out"),
     ],
 )
 def test_silence_is_not_asked_twice(probed: bool, fault: type[HostError], message: str) -> None:
@@ -115,7 +115,9 @@ def test_nobody_there() -> None:
     with pytest.raises(ServiceUnreachable, match=r"cannot be reached \(.*refused\); is it running\?"):
         client.vectorize(PIECES, "a")
     assert "refused" in client.is_ready()
-    with pytest.raises(ServiceUnreachable, match="start it, or correct IMAGE_INFERENCE_API"):
+    with pytest.raises(
+        ServiceUnreachable, match=r"start it \(vecmod serve img2vec-neural\), or correct IMAGE_INFERENCE_API"
+    ):
         client.wait_until_ready(0.5)
 
 
@@ -124,7 +126,7 @@ def test_waiting_for_a_service_that_starts() -> None:
     client = client_of(f"http://127.0.0.1:{port}")
     replies = itertools.chain([(503, '{"error":"still loading"}', {})], itertools.repeat((204, "", {})))
     with fake_service(lambda _: next(replies), port):
-        assert client.is_ready() == "not ready: status 503 (still loading)"
+        assert client.is_ready() == "status 503 (still loading)"
         client.wait_until_ready(5)
 
 

@@ -1,6 +1,7 @@
 """One service over HTTP: kept connections, one time limit for a call, resends only where nothing is done twice."""
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +22,9 @@ _RESENDS = (0.1, 0.5, 1.5)
 _BUSY = 503
 _FAULTS = 400
 _PROBE_SECONDS = 0.5
+_TELL_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 class ServiceClient:
@@ -70,8 +74,8 @@ class ServiceClient:
         try:
             answer = self._pool.request("GET", url, timeout=_PROBE_SECONDS, redirect=False)
         except HTTPError as error:
-            return f"not ready: {_cause(error)}"
-        return "" if answer.status < 300 else f"not ready: status {answer.status}{_reason(answer.data)}"  # noqa: PLR2004
+            return _cause(error)
+        return "" if answer.status < 300 else f"status {answer.status}{_reason(answer.data)}"  # noqa: PLR2004
 
     def wait_until_ready(self, seconds: float) -> None:
         """Return as soon as the service is ready.
@@ -80,11 +84,15 @@ class ServiceClient:
             ServiceUnreachable: if it is not within the time, with the last reason.
         """
         deadline = time.monotonic() + seconds
+        told = 0.0
         while reason := self.is_ready():
+            if time.monotonic() - told > _TELL_SECONDS:
+                told = time.monotonic()
+                _log.warning("waiting for %s at %s: %s", self.module.name, self.origin, reason)
             if time.monotonic() >= deadline:
                 raise ServiceUnreachable(
-                    f"{self.module.name} at {self.origin} was not ready within {seconds:g} s: {reason}; "
-                    f"start it, or correct {self.module.origin_variable}"
+                    f"{self.module.name} at {self.origin} was not ready within {seconds:g} s ({reason}); "
+                    f"start it (vecmod serve {self.module.name}), or correct {self.module.origin_variable}"
                 )
             time.sleep(0.25)
 
@@ -132,7 +140,7 @@ class ServiceClient:
         """One slow answer is that object's fault; a service that does not answer its probe either is out of reach."""
         late = f"{self.module.name} at {self.origin} did not answer within {self._timeout:g} s (MODULES_CLIENT_TIMEOUT)"
         reason = self.is_ready()
-        return ServiceUnreachable(f"{late}, and it is {reason}") if reason else ServiceError(late, "timeout")
+        return ServiceUnreachable(f"{late}, nor its probe ({reason})") if reason else ServiceError(late, "timeout")
 
 
 def _fits(pause: float, deadline: float | None) -> bool:

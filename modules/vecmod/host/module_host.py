@@ -11,7 +11,7 @@ from vecmod.host.client import ServiceClient
 from vecmod.host.collection import Collection
 from vecmod.host.host_errors import InvalidClass, UnknownClass
 from vecmod.host.host_settings import HostSettings
-from vecmod.host.registry import ModuleRegistry
+from vecmod.host.registry import READY_SECONDS, ModuleRegistry
 from vecmod.host.stores.open_store import open_store
 from vecmod.host.stores.store import StoredClass
 
@@ -23,14 +23,16 @@ class ModuleHost:
 
     Args:
         settings: usually ``HostSettings.read(os.environ)``.
+        ready_seconds: how long to wait for each service that is not ready yet.
 
     Raises:
         InvalidSettings: if the store's URL means nothing.
         StoreError: if the store cannot be opened.
     """
 
-    def __init__(self, settings: HostSettings) -> None:
+    def __init__(self, settings: HostSettings, ready_seconds: float = READY_SECONDS) -> None:
         self._settings = settings
+        self._ready_seconds = ready_seconds
         self._registry: ModuleRegistry | None = None
         self._store = open_store(settings.store)
 
@@ -92,7 +94,7 @@ class ModuleHost:
     def registry(self) -> ModuleRegistry:
         """The enabled modules, connected and ready."""
         if self._registry is None:
-            self._registry = ModuleRegistry(self._settings)
+            self._registry = ModuleRegistry(self._settings, self._ready_seconds)
         return self._registry
 
     def _client(self, module: str) -> ServiceClient:

@@ -73,7 +73,10 @@ class ServiceSettings(BaseModel):
 
     def cores(self) -> int:
         """Threads of one run of the model, and threads that decode beside it."""
-        return self.threads or len(os.sched_getaffinity(0))
+        if self.threads:
+            return self.threads
+        # Not every system can say which cores this process may use.
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def device(self) -> str:
         """``cpu`` or the torch device."""
