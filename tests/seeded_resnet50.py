@@ -53,7 +53,7 @@ def tensor(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """One tensor of the recipe."""
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
     words = np.random.PCG64(seed).random_raw(int(np.prod(shape)))
-    u = ((words >> np.uint64(11)) * 2.0**-53).reshape(shape)
+    u = ((words >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(shape)
     return _scaled(name, u).astype(np.float32)
 
 

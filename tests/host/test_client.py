@@ -15,7 +15,7 @@ from vecmod.host.collect import Piece
 from vecmod.host.host_errors import HostError, InvalidSettings, ServiceError, ServiceUnreachable
 
 PIECES = [Piece("image", IMAGE, "aW1n")]
-GOOD = (200, '{"id":"x","vector":[1,2],"dim":2}', {})
+GOOD: tuple[int, str, dict[str, str]] = (200, '{"id":"x","vector":[1,2],"dim":2}', {})
 
 
 def client_of(origin: str, timeout: float = 10) -> ServiceClient:
@@ -124,7 +124,8 @@ def test_nobody_there() -> None:
 def test_waiting_for_a_service_that_starts() -> None:
     port = running.free_port()
     client = client_of(f"http://127.0.0.1:{port}")
-    replies = itertools.chain([(503, '{"error":"still loading"}', {})], itertools.repeat((204, "", {})))
+    ready: tuple[int, str, dict[str, str]] = (204, "", {})
+    replies = itertools.chain([(503, '{"error":"still loading"}', {})], itertools.repeat(ready))
     with fake_service(lambda _: next(replies), port):
         assert client.is_ready() == "status 503 (still loading)"
         client.wait_until_ready(5)

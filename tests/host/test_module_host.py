@@ -14,6 +14,7 @@ from pictures import SAMPLES, photo
 from vecmod.host.collection import Collection
 from vecmod.host.host_errors import InvalidClass, InvalidObject, InvalidQuery, ServiceError, UnknownClass, UnknownObject
 from vecmod.host.host_settings import HostSettings
+from vecmod.host.media_input import MediaInput
 from vecmod.host.module_host import ModuleHost
 
 NAMES = ("cat", "coffee", "rocket", "temple", "lime", "peach")
@@ -49,7 +50,7 @@ def test_a_query_photo_finds_its_likes_in_every_form(photos: Collection) -> None
     path = SAMPLES / "queries/cat-crop.png"
     data = path.read_bytes()
     with Image.open(path) as picture:
-        forms = [path, str(path), data, BytesIO(data), base64.b64encode(data).decode(), picture]
+        forms: list[MediaInput] = [path, str(path), data, BytesIO(data), base64.b64encode(data).decode(), picture]
         answers = [photos.near_image(form, limit=2) for form in forms]
     assert [hits[0].id for hits in answers] == ["cat"] * 6
     distances = [hits[0].distance for hits in answers]
@@ -106,7 +107,7 @@ def test_near_vector(photos: Collection) -> None:
 )
 def test_pages_that_make_no_sense(options: dict[str, int], message: str, photos: Collection) -> None:
     with pytest.raises(InvalidQuery, match=message):
-        photos.near_object("cat", **options)  # type: ignore[arg-type]
+        photos.near_object("cat", **options)
 
 
 @pytest.mark.parametrize(

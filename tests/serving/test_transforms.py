@@ -12,8 +12,8 @@ SQUASH = ImageSteps(32, Filter.BILINEAR, None, 255.0, Channels(0.5, 0.25, 0.0), 
 
 def test_arithmetic_is_float32_in_the_authors_order() -> None:
     image = gradient(32, 32)
-    expected = np.asarray(image, np.float32) / np.float32(255)
-    expected = (expected - np.array(SQUASH.mean, np.float32)) / np.array(SQUASH.std, np.float32)
+    scaled = np.asarray(image, np.float32) / np.float32(255)
+    expected = (scaled - np.array(SQUASH.mean, np.float32)) / np.array(SQUASH.std, np.float32)
     prepared = prepare_image(image, SQUASH)
     assert prepared.dtype == np.float32
     np.testing.assert_array_equal(prepared, expected.transpose(2, 0, 1))

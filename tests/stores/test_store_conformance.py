@@ -163,7 +163,7 @@ def test_a_thousand_with_some_bad_ones(store: Store) -> None:
 
 def test_what_the_database_alone_refuses_stops_nobody_else(store: Store) -> None:
     records = [record(number) for number in range(20)]
-    records[7] = record(7, **{"x" * 70000: 1})
+    records[7] = Record("id-7", VECTORS[7], {"x" * 70000: 1})
     rejected = store.upsert(NAME, records)
     assert store.count(NAME) == 20 - len(rejected)
     assert {one.id for one in rejected} <= {"id-7"}
