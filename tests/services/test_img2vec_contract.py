@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import running
 from pictures import b64, encoded, gradient, photo
@@ -142,6 +143,39 @@ def test_every_fault_is_json_with_error_and_code(
     assert (answer.status, fault.code) == expected
     assert words in fault.error
     assert len(fault.error) < 1000  # the input is not echoed
+
+
+def turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(gradient(60, 40), "JPEG", quality=95, exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("data", "same_as"),
+    [
+        pytest.param(encoded(gradient(60, 40).quantize(200)), None, id="palette"),
+        pytest.param(encoded(gradient(60, 40).convert("RGBA")), encoded(gradient(60, 40)), id="rgba"),
+        pytest.param(encoded(gradient(60, 40).convert("L")), encoded(gradient(60, 40).convert("L"), "BMP"), id="grey"),
+        pytest.param(encoded(gradient(60, 40).convert("CMYK"), "JPEG"), None, id="cmyk-jpeg"),
+        pytest.param(
+            encoded(Image.fromarray(np.arange(2400, dtype=np.uint16).reshape(40, 60) * 27)), None, id="16-bit"
+        ),
+        pytest.param(
+            encoded(gradient(60, 40), "GIF", save_all=True, append_images=[gradient(60, 40, 3)]),
+            encoded(gradient(60, 40), "GIF"),
+            id="animated-gif",
+        ),
+        pytest.param(turned(), encoded(gradient(60, 40), "JPEG", quality=95), id="exif-turned"),
+        pytest.param(encoded(gradient(60, 40), "WEBP", lossless=True), encoded(gradient(60, 40)), id="webp"),
+    ],
+)
+def test_every_kind_of_picture_gives_its_vector(data: bytes, same_as: bytes | None, service: running.Caller) -> None:
+    vector = service.vector(b64(data))
+    assert len(vector) == 1280
+    assert np.isfinite(vector).all()
+    if same_as is not None:
+        np.testing.assert_allclose(vector, service.vector(b64(same_as)), atol=1e-4)
 
 
 def test_lists(service: running.Caller) -> None:

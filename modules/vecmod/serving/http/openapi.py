@@ -27,6 +27,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
 _FAULTS = {
     "400": "malformed request",
     "401": "token missing or wrong",
+    "408": "the body stopped coming",
     "413": "body, number of items or pixels over the limit",
     "422": "an item cannot be decoded, or the model has no such modality",
     "503": "busy, starting or draining; Retry-After says when to try again",
