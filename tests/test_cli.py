@@ -2,15 +2,18 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 import running
 from pictures import SAMPLES, encoded, gradient
+from vecmod.host.stores.milvus_store import MilvusStore
 
 CLASS_FILE = SAMPLES / "photo.class.json"
 
@@ -95,7 +98,7 @@ def test_a_service_killed_in_the_middle_loses_and_doubles_nothing(cache: Path, t
     [
         (["search"], "say what to search by: either --image FILE or --object ID"),
         (["search", "--image", "a", "--object", "b"], "either --image FILE or --object ID"),
-        (["search", "--object", "x", "--store", "memory://"], "the store has 0 classes (insert something first)"),
+        (["search", "--object", "x", "--store", "memory://"], "the store is empty; fill it with vecmod insert"),
         (
             ["search", "--object", "x", "--store", "ftp://x"],
             "VECMOD_STORE='ftp://x' is not a store: a file name ending in .db",
@@ -148,6 +151,50 @@ def test_convert_then_serve_without_the_weights(
     again = vecmod("convert", "img2vec-neural", "--model", model, "--weights", graph, "--output", graph, cwd=tmp_path)
     assert again.returncode == 2
     assert "is a graph already" in again.stderr
+
+
+def test_file_names_that_are_no_text(service: running.Caller, tmp_path: Path) -> None:
+    """File names on Linux are bytes."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in (b"bad\xff.png", b"[red]x.png", "漢字 é.png".encode(), b"-line\nbreak.png"):
+        (folder / os.fsdecode(name)).write_bytes(encoded(gradient(30, 20)))
+    (folder / os.fsdecode(b"words\xfe.jpg")).write_text("words")
+    done = insert(folder, tmp_path, service.url)
+    assert "4 stored, 0 unchanged, 1 failed" in done.stdout, done.stderr
+    assert "words\\xfe.jpg: " in done.stderr
+    assert "4 unchanged, 1 failed" in insert(folder, tmp_path, service.url).stdout
+
+
+def test_a_folder_without_pictures(service: running.Caller, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = insert(tmp_path / "empty", tmp_path, service.url)
+    assert done.returncode == 2
+    assert "has no pictures: files ending in .avif, .bmp" in done.stderr
+
+
+def test_a_store_that_another_process_holds(service: running.Caller, tmp_path: Path) -> None:
+    holder = MilvusStore(str(tmp_path / "vecmod.db"))
+    done = insert(SAMPLES / "photos", tmp_path, service.url)
+    holder.close()
+    assert done.returncode == 1
+    assert "does another process have it open" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_demo_that_is_ended_leaves_nothing_running(ending: signal.Signals, tmp_path: Path) -> None:
+    demo = psutil.Popen([sys.executable, "-m", "vecmod", "demo"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    service = []
+    for line in demo.stdout:
+        service = demo.children(recursive=True)
+        if "Ctrl-C" in line:
+            break
+    demo.send_signal(ending)
+    assert demo.wait(30) in (0, 128 + ending)
+    demo.stdout.close()
+    assert service
+    assert not any(process.is_running() for process in service)
 
 
 def test_demo(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from vecmod import __version__
 from vecmod.contract.environment import SettingsError
 from vecmod.host.catalog import known_modules
 from vecmod.host.collection import Collection
-from vecmod.host.folder import objects_of, picture_files
+from vecmod.host.folder import PICTURE_SUFFIXES, objects_of, picture_files
 from vecmod.host.host_errors import HostError, InvalidQuery
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.ingest import IngestReport
@@ -85,6 +85,8 @@ def insert(
     with _open_host(store, service, str(definition.get("vectorizer", ""))) as host:
         collection = host.create_class(definition)
         files = picture_files(folder)
+        if not files:
+            _stop(f"{folder} has no pictures: files ending in {', '.join(sorted(PICTURE_SUFFIXES))}")
         objects = partial(objects_of, collection.config, folder, files)
         with _progress() as progress:
             task = progress.add_task(f"inserting into {collection.config.name}", total=len(files))
@@ -165,8 +167,8 @@ def _overlay(given: Mapping[str, object]) -> dict[str, str]:
 
 def _read_class(path: Path) -> dict[str, object]:
     try:
-        definition = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+        definition = json.loads(path.read_text("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         _stop(f"{path} is not JSON: {error}")
     if not isinstance(definition, dict):
         _stop(f'{path} holds no class definition: {{"class": ..., "vectorizer": ..., "moduleConfig": ...}}')
@@ -175,10 +177,10 @@ def _read_class(path: Path) -> dict[str, object]:
 
 def _pick_class(host: ModuleHost, name: str | None) -> Collection:
     names = host.class_names()
-    if name is None and len(names) != 1:
-        raise InvalidQuery(
-            f"the store has {len(names)} classes ({', '.join(names) or 'insert something first'}); choose with --class"
-        )
+    if name is None and not names:
+        raise InvalidQuery("the store is empty; fill it with vecmod insert, or choose another with --store")
+    if name is None and len(names) > 1:
+        raise InvalidQuery(f"the store has {len(names)} classes ({', '.join(names)}); choose with --class")
     return host.get_class(name or names[0])
 
 
@@ -193,7 +195,7 @@ def _print_report(report: IngestReport, places: Mapping[str, str], count: int) -
     for failed in report.failed:
         _err.print(f"[red]failed[/] {escape(places[failed.id])}: {escape(str(failed.error))}", soft_wrap=True)
     if report.stopped:
-        _err.print(f"[bold red]stopped:[/] {escape(report.stopped)}")
+        _err.print(f"[bold red]stopped:[/] {escape(str(report.stopped))}")
         _err.print("Nothing is lost: run the same command again to go on.")
     _out.print(
         f"{report.stored} stored, {report.unchanged} unchanged, {len(report.failed)} failed, {untried} not tried; "

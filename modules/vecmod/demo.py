@@ -1,6 +1,7 @@
 """The demo: what ``vecmod serve``, ``insert`` and ``search`` do, on the sample photos, in one go."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from vecmod.host.stores.store import Hit
 
 _MODEL = "builtin/efficientnet-lite0"
 _PORT = 8080
+_START_SECONDS = 120
 _STOP_SECONDS = 20
 _DISTANCE = 0.5
 
@@ -39,6 +41,9 @@ def run_demo(console: Console, folder: Path, *, stay: bool) -> int:
     Raises:
         HostError: if a step fails.
     """
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        # By default these end the process on the spot, and the service would live on without it.
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     folder.mkdir(parents=True, exist_ok=True)
     store = folder / "photos.db"
     with as_file(files("vecmod.samples")) as samples, _service(folder / "service.log") as (origin, process):
@@ -105,14 +110,21 @@ def _service(log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         yield origin, process
     finally:
         process.terminate()
-        process.wait(_STOP_SECONDS)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], origin: str, log: Path) -> None:
     client = ServiceClient(IMG2VEC_NEURAL, origin, timeout=0)
-    while client.is_ready():
+    deadline = time.monotonic() + _START_SECONDS
+    while reason := client.is_ready():
         if process.poll() is not None:
             raise ServiceUnreachable(f"the service stopped at once: {log.read_text('utf-8')[-2000:]}")
+        if time.monotonic() > deadline:
+            raise ServiceUnreachable(f"the service was not ready within {_START_SECONDS} s ({reason}); see {log}")
         time.sleep(0.1)
     client.close()
 

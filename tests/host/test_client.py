@@ -1,7 +1,10 @@
 """One service over HTTP: what is sent again, what is not, and what is said when it fails."""
 
 import itertools
+import socket
+import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -58,6 +61,45 @@ def test_busy_for_longer_than_the_time_limit_is_an_error() -> None:
     assert len(service.requests) == 1
 
 
+@pytest.mark.parametrize("header", [{"Retry_After": "²"}, {"Retry_After": "soon"}, {}])
+def test_busy_without_a_time_is_an_error(header: dict[str, str]) -> None:
+    with (
+        fake_service(always(503, '{"error":"too many"}', **header)) as service,
+        pytest.raises(ServiceError, match="too many"),
+    ):
+        client_of(service.origin).vectorize(PIECES, "a")
+
+
+def test_an_answer_that_cannot_be_unpacked() -> None:
+    with (
+        fake_service(always(200, "not gzip", Content_Encoding="gzip")) as service,
+        pytest.raises(ServiceError, match="failed to parse vectorization response"),
+    ):
+        client_of(service.origin).vectorize(PIECES, "a")
+
+
+def test_the_time_limit_is_for_the_whole_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dripping = threading.Thread(target=_drip, args=(listener,))
+        dripping.start()
+        start = time.monotonic()
+        with pytest.raises(HostError, match=r"did not answer within 0\.6 s"):
+            client_of(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.6).vectorize(PIECES, "a")
+        assert time.monotonic() - start < 2
+        dripping.join()
+
+
+def _drip(listener: socket.socket) -> None:
+    """An answer that comes byte by byte, for three seconds or until nobody wants it."""
+    connection, _ = listener.accept()
+    with connection, suppress(OSError):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(30):
+            time.sleep(0.1)
+            connection.sendall(b" ")
+
+
 @pytest.mark.parametrize("status", [400, 413, 422, 500])
 def test_errors_are_not_asked_for_again(status: int) -> None:
     with (
@@ -76,14 +118,16 @@ def test_errors_are_not_asked_for_again(status: int) -> None:
         (502, "<html>bad gateway</html>", r"failed to parse vectorization response \(status 502\)"),
         (200, "[1]", "not a JSON object"),
         (200, '{"vector":[]}', "no vector in the answer"),
-        (200, '{"vector":["a"]}', "not a list of numbers"),
+        (200, '{"vector":["a"]}', "not a list of finite numbers"),
+        (200, '{"vector":[true,"2"]}', "not a list of finite numbers"),
+        (200, f'{{"vector":[1{"0" * 400}]}}', "not a list of finite numbers"),
+        (200, "[" * 100_000, "failed to parse"),
         (200, '{"vector":[[1],[2]]}', "not a list of finite numbers"),
         (200, '{"vector":[1,NaN]}', "not a list of finite numbers"),
         (200, '{"vector":[1e39]}', "not a list of finite numbers"),
         (307, "", r"failed to parse vectorization response \(status 307\)"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # 1e39 on its way to float32 infinity
 def test_answers_that_are_no_vector(status: int, body: str, message: str) -> None:
     with fake_service(always(status, body)) as service, pytest.raises(ServiceError, match=message):
         client_of(service.origin).vectorize(PIECES, "a")
@@ -131,9 +175,10 @@ def test_waiting_for_a_service_that_starts() -> None:
         client.wait_until_ready(5)
 
 
-def test_an_origin_must_be_a_url() -> None:
-    with pytest.raises(InvalidSettings, match="IMAGE_INFERENCE_API='localhost:8080' is not a URL"):
-        client_of("localhost:8080")
+@pytest.mark.parametrize("origin", ["localhost:8080", "http://", "http://localhost:99999", "ftp://localhost", ""])
+def test_an_origin_must_be_a_url(origin: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"IMAGE_INFERENCE_API='{origin}' is not a URL"):
+        client_of(origin)
 
 
 def test_dimension_of_a_real_service(service: running.Caller) -> None:

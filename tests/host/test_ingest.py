@@ -5,6 +5,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def ingest(
 def test_everything_is_stored_with_its_own_vector(fake: FakeService, store: MemoryStore) -> None:
     done: list[int] = []
     report = ingest(fake, store, objects(250), on_done=done.append)
-    assert (report.stored, report.unchanged, report.failed, report.stopped) == (250, 0, [], "")
+    assert report == IngestReport(stored=250)
     assert sum(done) == 250
     for record in store.get("Photo", [f"o{n}" for n in range(250)]):
         np.testing.assert_array_equal(record.vector, np.array(vector(record.properties["n"]), np.float32))
@@ -87,6 +88,8 @@ def test_unchanged_objects_cost_no_call(fake: FakeService, store: MemoryStore) -
 
 
 def test_a_bad_object_is_named_and_the_others_are_stored(fake: FakeService, store: MemoryStore, tmp_path: Path) -> None:
+    closed = BytesIO()
+    closed.close()
     bad: list[dict[str, Any]] = [
         {"id": "unknown", "properties": {"image": image(9999)}},
         {"id": "nothing", "properties": {"title": "no picture"}},
@@ -95,6 +98,13 @@ def test_a_bad_object_is_named_and_the_others_are_stored(fake: FakeService, stor
         {"id": "file", "properties": {"image": tmp_path / "missing.jpg"}},
         {"id": "not-json", "properties": {"image": image(1), "when": object()}},
         {"id": "nan", "properties": {"image": image(1), "size": float("nan")}},
+        {"id": "huge", "properties": {"image": image(1), "size": 2**63}},
+        {"id": "id", "properties": {"image": image(1), "id": "mine"}},
+        {"id": "number", "properties": {"image": image(1), 7: "seven"}},
+        {"id": "half", "properties": {"image": "\ud800"}},
+        {"id": "closed", "properties": {"image": closed}},
+        {"id": "null\0byte", "properties": {"image": image(1)}},
+        {"id": "null-byte", "properties": {"image": Path("a\0b")}},
     ]
     good = objects(30)
     report = ingest(fake, store, [*good[:10], *bad, *good[10:]])
@@ -108,8 +118,38 @@ def test_a_bad_object_is_named_and_the_others_are_stored(fake: FakeService, stor
         "file": f"{tmp_path}/missing.jpg cannot be read: No such file or directory",
         "not-json": "has a property that is no JSON value: Object of type object is not JSON serializable",
         "nan": messages["nan"],
+        "huge": "has an integer that does not fit into 64 bits (9223372036854775808); store it as text",
+        "id": "has a property named 'id', which the store needs itself; give it another name",
+        "number": messages["number"],
+        "half": messages["half"],
+        "closed": "the file cannot be read: I/O operation on closed file.",
+        "null\0byte": "its id has a control character or half a surrogate pair; use printable characters",
+        "null-byte": "a\0b cannot be read: embedded null byte",
     }
     assert "no JSON value" in messages["nan"]
+    assert "no JSON value" in messages["half"]
+    assert messages["number"].startswith("has a property named 7;")
+
+
+def test_what_is_no_object_is_named_too(fake: FakeService, store: MemoryStore) -> None:
+    report = ingest(fake, store, ["words", *objects(3)])
+    assert report.stored == 3
+    assert "has no properties" in str(report.failed[0])
+
+
+def test_properties_are_kept_as_json_has_them(fake: FakeService, store: MemoryStore) -> None:
+    ingest(fake, store, [{"id": "a", "properties": {"image": image(1), "pair": (1, 2), "map": {1: "one"}}}])
+    assert store.get("Photo", ["a"])[0].properties == {"pair": [1, 2], "map": {"1": "one"}}
+
+
+def test_objects_before_a_source_that_fails_are_stored(fake: FakeService, store: MemoryStore) -> None:
+    def source() -> Iterator[dict[str, Any]]:
+        yield from objects(37)
+        raise RuntimeError("the source broke")
+
+    with pytest.raises(RuntimeError, match="the source broke"):
+        ingest(fake, store, source())
+    assert store.count("Photo") == 37
 
 
 def test_media_in_every_form(fake: FakeService, store: MemoryStore, tmp_path: Path) -> None:
@@ -175,7 +215,7 @@ def test_a_service_that_dies_stops_the_run_and_the_next_run_finishes_it(store: M
         report = ingest(fake, store, given)
     untried = len(list(given))
     assert report.stored == store.count("Photo") == 60
-    assert "cannot be reached" in report.stopped
+    assert "cannot be reached" in str(report.stopped)
     assert untried > 100  # not 200 times the same error
     assert report.failed == []  # no object is at fault
     with fake_service(answers) as fake:
@@ -194,7 +234,7 @@ def test_a_store_that_fails_stops_the_run(fake: FakeService) -> None:
     store = Failing()
     store.create_class("Photo", StoredClass(CONFIG.definition, 3))
     report = ingest(fake, store, objects(250))
-    assert report.stopped == "disk full"
+    assert str(report.stopped) == "disk full"
     assert report.stored == store.count("Photo") >= 100
 
 

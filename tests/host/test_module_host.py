@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,15 @@ from PIL import Image
 import running
 from pictures import SAMPLES, photo
 from vecmod.host.collection import Collection
-from vecmod.host.host_errors import InvalidClass, InvalidObject, InvalidQuery, ServiceError, UnknownClass, UnknownObject
+from vecmod.host.host_errors import (
+    InvalidClass,
+    InvalidObject,
+    InvalidQuery,
+    ServiceError,
+    StoreError,
+    UnknownClass,
+    UnknownObject,
+)
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.media_input import MediaInput
 from vecmod.host.module_host import ModuleHost
@@ -111,9 +120,14 @@ def test_pages_that_make_no_sense(options: dict[str, int], message: str, photos:
 
 
 @pytest.mark.parametrize(
-    ("vector", "message"), [([1.0, 2.0], "the query has 2 numbers, .* have 1280"), ([0.0] * 1280, "not only zeros")]
+    ("vector", "message"),
+    [
+        ([1.0, 2.0], "the query has 2 numbers, .* have 1280"),
+        ([0.0] * 1280, "is all zeros"),
+        (["a"], "must be 1280 numbers"),
+    ],
 )
-def test_vectors_that_make_no_sense(vector: list[float], message: str, photos: Collection) -> None:
+def test_vectors_that_make_no_sense(vector: list[Any], message: str, photos: Collection) -> None:
     with pytest.raises(InvalidQuery, match=message):
         photos.near_vector(vector)
 
@@ -139,6 +153,12 @@ def test_single_objects(photos: Collection) -> None:
         photos.insert({"image": photo("melon")[:9000]})
 
 
+def test_an_object_that_is_not_stored_is_an_error(host: ModuleHost, photos: Collection) -> None:
+    host.drop_class("Photo")
+    with pytest.raises(StoreError, match="Photo"):
+        photos.insert({"image": photo("cat")})
+
+
 @pytest.mark.usefixtures("photos")
 def test_a_class_can_be_declared_again_but_not_changed(host: ModuleHost) -> None:
     assert host.create_class(PHOTO).count() == 6
@@ -147,6 +167,8 @@ def test_a_class_can_be_declared_again_but_not_changed(host: ModuleHost) -> None
         host.create_class({**PHOTO, "description": "other"})
     with pytest.raises(UnknownClass, match=r"there is no class Video in .*; it has: Photo"):
         host.get_class("Video")
+    with pytest.raises(UnknownClass, match="there is no class  in"):
+        host.get_class("")
     host.drop_class("Photo")
     assert host.class_names() == []
 

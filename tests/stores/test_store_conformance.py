@@ -144,6 +144,33 @@ def test_ids_are_taken_as_they_are(name: str, store: Store) -> None:
     assert store.count(NAME) == 0
 
 
+@pytest.mark.parametrize("name", ["", "a\0b", "\ud800", "\x1f", "é" * 128])
+def test_ids_that_cannot_be(name: str, store: Store) -> None:
+    assert [one.id for one in store.upsert(NAME, [Record(name, VECTORS[0]), record(1)])] == [name]
+    assert store.get(NAME, [name]) == []
+    store.delete(NAME, [name])
+    assert store.count(NAME) == 1
+
+
+@pytest.mark.parametrize("name", ["id", "vector", "vecmod_fingerprint", "$meta", "a b", ""])
+def test_property_names_that_cannot_be(name: str, store: Store) -> None:
+    (rejected,) = store.upsert(NAME, [Record("a", VECTORS[0], {name: 1}), record(1)])
+    assert (rejected.id, repr(name) in rejected.reason) == ("a", True)
+    assert store.count(NAME) == 1
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_vectors_of_no_usable_length_are_rejected(scale: float, store: Store) -> None:
+    (rejected,) = store.upsert(NAME, [Record("a", VECTORS[0] * np.float32(scale)), record(1)])
+    assert (rejected.id, "too short or too long" in rejected.reason) == ("a", True)
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e15])
+def test_lengths_do_not_matter(scale: float, store: Store) -> None:
+    store.upsert(NAME, [Record("a", VECTORS[0] * np.float32(scale))])
+    assert store.search(NAME, VECTORS[0], 1)[0].distance == pytest.approx(0, abs=1e-5)
+
+
 def test_a_thousand_with_some_bad_ones(store: Store) -> None:
     vectors = RANDOM.normal(size=(1000, DIM)).astype(np.float32)
     records = [Record(f"r{number}", vectors[number]) for number in range(1000)]
@@ -156,7 +183,7 @@ def test_a_thousand_with_some_bad_ones(store: Store) -> None:
     assert "all zeros" in rejected["r17"]
     assert "not finite" in rejected["r500"]
     assert "has 17 numbers, those of the class have 16" in rejected["r998"]
-    assert "0 characters" in rejected[""]
+    assert "0 bytes" in rejected[""]
     assert store.count(NAME) == 996
     assert store.search(NAME, vectors[501], 1)[0].id == "r501"
 

@@ -9,8 +9,8 @@ from vecmod.contract.modality import IMAGE, Modality
 from vecmod.host.host_errors import InvalidClass
 
 # The rules of entities/schema/validation.go in Weaviate.
-_CLASS_NAME = re.compile(r"[A-Z][_0-9A-Za-z]{0,254}")
-_PROPERTY_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,230}")
+CLASS_NAME = re.compile(r"[A-Z][_0-9A-Za-z]{0,254}")
+PROPERTY_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,230}")
 BLOB = "blob"
 
 
@@ -69,7 +69,7 @@ def parse_class(definition: Mapping[str, Any], modules: Container[str], default_
 
 
 def _class_name(name: object) -> str:
-    if not isinstance(name, str) or not _CLASS_NAME.fullmatch(name[:1].upper() + name[1:]):
+    if not isinstance(name, str) or not CLASS_NAME.fullmatch(name[:1].upper() + name[1:]):
         raise InvalidClass(f"{name!r} is not a valid class name: a letter, then letters, digits and underscores")
     return name[:1].upper() + name[1:]
 
@@ -116,7 +116,7 @@ def _blobs(definition: Mapping[str, Any]) -> frozenset[str]:
     if not isinstance(declared, list):
         raise InvalidClass("properties must be a list")
     for one in declared:
-        if not isinstance(one, Mapping) or not _PROPERTY_NAME.fullmatch(str(one.get("name", ""))):
+        if not isinstance(one, Mapping) or not PROPERTY_NAME.fullmatch(str(one.get("name", ""))):
             raise InvalidClass(
                 f'{one!r} is not a property: {{"name": "<letters, digits, underscores>", "dataType": [...]}}'
             )

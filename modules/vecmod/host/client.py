@@ -4,12 +4,21 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import numpy as np
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError
+from urllib3.exceptions import (
+    DecodeError,
+    HTTPError,
+    LocationParseError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+)
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
+from urllib3.util import parse_url
 
 from vecmod.contract.vectors_api import EXAMPLE_IMAGE
 from vecmod.host.catalog import KnownModule
@@ -21,10 +30,19 @@ from vecmod.host.host_errors import HostError, InvalidSettings, ServiceError, Se
 _RESENDS = (0.1, 0.5, 1.5)
 _BUSY = 503
 _FAULTS = 400
+_READ_BYTES = 1 << 16
 _PROBE_SECONDS = 0.5
 _TELL_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """What of a response is used."""
+
+    status: int
+    retry_after: str
+    body: bytes
 
 
 class ServiceClient:
@@ -37,7 +55,7 @@ class ServiceClient:
     """
 
     def __init__(self, module: KnownModule, origin: str, timeout: float) -> None:
-        if not origin.startswith(("http://", "https://")):
+        if not _is_url(origin):
             raise InvalidSettings(f"{module.origin_variable}={origin!r} is not a URL; write http://host:port")
         self.module = module
         self.origin = origin.rstrip("/")
@@ -116,17 +134,25 @@ class ServiceClient:
             response = self._send(path, raw, deadline)
         return _read_answer(response)
 
-    def _send(self, path: str, raw: bytes, deadline: float | None) -> urllib3.BaseHTTPResponse:
+    def _send(self, path: str, raw: bytes, deadline: float | None) -> Answer:
         for pause in (*_RESENDS, None):
             left = None if deadline is None else max(0.001, deadline - time.monotonic())
             try:
-                return self._pool.request(
-                    "POST", f"{self.origin}{path}", body=raw, timeout=urllib3.Timeout(total=left), redirect=False
+                response = self._pool.request(
+                    "POST",
+                    f"{self.origin}{path}",
+                    body=raw,
+                    timeout=urllib3.Timeout(total=left),
+                    redirect=False,
+                    preload_content=False,
                 )
+                return Answer(response.status, response.headers.get("Retry-After", ""), _read_all(response, deadline))
             except NewConnectionError as error:
                 fault: HTTPError = error
             except HTTPTimeoutError as error:
                 raise self._too_late() from error
+            except DecodeError as error:
+                raise ServiceError(f"failed to parse vectorization response: {error}") from error
             except (ProtocolError, MaxRetryError) as error:
                 fault = error
             if pause is None or not _fits(pause, deadline):
@@ -143,20 +169,40 @@ class ServiceClient:
         return ServiceUnreachable(f"{late}, nor its probe ({reason})") if reason else ServiceError(late, "timeout")
 
 
+def _is_url(text: str) -> bool:
+    try:
+        url = parse_url(text)
+    except LocationParseError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.host)
+
+
 def _fits(pause: float, deadline: float | None) -> bool:
     return deadline is None or time.monotonic() + pause < deadline
 
 
-def _retry_after(response: urllib3.BaseHTTPResponse) -> float:
+def _read_all(response: urllib3.BaseHTTPResponse, deadline: float | None) -> bytes:
+    """The whole body; urllib3's own limit is for each read, and a server that drips would never meet it."""
+    parts = []
+    while part := response.read1(_READ_BYTES):
+        parts.append(part)
+        if not _fits(0, deadline):
+            response.close()
+            raise HTTPTimeoutError("the body took too long")
+    response.release_conn()
+    return b"".join(parts)
+
+
+def _retry_after(answer: Answer) -> float:
     """Seconds the service asks to wait; zero if it does not say so."""
-    text = response.headers.get("Retry-After", "")
-    return min(float(text), 10.0) if text.isdigit() else 0.0
+    text = answer.retry_after
+    return min(float(text), 10.0) if text.isascii() and text.isdecimal() else 0.0
 
 
-def _read_answer(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+def _read_answer(response: Answer) -> dict[str, Any]:
     try:
-        answer = json.loads(response.data)
-    except ValueError as error:
+        answer = json.loads(response.body)
+    except (ValueError, RecursionError) as error:
         raise ServiceError(f"failed to parse vectorization response (status {response.status}): {error}") from error
     if not isinstance(answer, dict):
         raise ServiceError(f"failed to parse vectorization response (status {response.status}): not a JSON object")
@@ -169,13 +215,13 @@ def _read_answer(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
 def _as_vector(numbers: object) -> Vector:
     if not isinstance(numbers, list) or not numbers:
         raise ServiceError("no vector in the answer")
-    try:
-        vector = np.array(numbers, np.float32)
-    except (TypeError, ValueError) as error:
-        raise ServiceError(f"the vector in the answer is not a list of numbers: {error}") from error
-    if vector.ndim != 1 or not np.isfinite(vector).all():
-        raise ServiceError("the vector in the answer is not a list of finite numbers")
-    return vector
+    # In float32: an int too large for any float raises, other large numbers become infinite.
+    if all(type(number) in (int, float) for number in numbers):
+        with suppress(OverflowError), np.errstate(over="ignore"):
+            vector = np.array(numbers, np.float32)
+            if np.isfinite(vector).all():
+                return vector
+    raise ServiceError("the vector in the answer is not a list of finite numbers")
 
 
 def _reason(body: bytes) -> str:

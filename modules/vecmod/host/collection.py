@@ -42,8 +42,9 @@ class Collection:
         """
         name = object_id or str(uuid.uuid4())
         report = self.insert_many([{"id": name, "properties": properties}])
-        if report.failed:
-            raise report.failed[0].error
+        for error in (*(one.error for one in report.failed), report.stopped):
+            if error:
+                raise error
         return name
 
     def insert_many(

@@ -1,5 +1,6 @@
 """A folder of pictures to objects."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,9 @@ from vecmod.host.classconfig import ClassConfig
 from vecmod.host.host_errors import InvalidClass
 
 # What cameras, phones and the web produce; everything else in a folder is left alone.
-_SUFFIXES = frozenset(".avif .bmp .gif .jp2 .jpeg .jpg .jpe .jfif .png .ppm .tga .tif .tiff .webp".split())
+PICTURE_SUFFIXES = frozenset(".avif .bmp .gif .jp2 .jpeg .jpg .jpe .jfif .png .ppm .tga .tif .tiff .webp".split())
 # Ids must be the same on every run, so that a second run finds what the first has stored.
+_PLACE = "path"
 _NAMESPACE = uuid.UUID("6e2d5c0a-6f0d-5c7e-9a53-8c0c4c0f7b11")
 
 
@@ -19,7 +21,7 @@ def picture_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and path.is_file() and not _is_hidden(path.relative_to(folder))
+        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file() and not _is_hidden(path.relative_to(folder))
     )
 
 
@@ -29,17 +31,25 @@ def objects_of(config: ClassConfig, folder: Path, files: list[Path]) -> Iterator
     The id follows from class and place. Files are read as the objects are used, not before.
 
     Raises:
-        InvalidClass: if the class has several image fields, so that it is not clear which one is meant.
+        InvalidClass: if the class has several image fields, so that it is not clear which one is meant, or calls
+            its field ``path``.
     """
     if len(config.fields) > 1:
         names = ", ".join(field.name for field in config.fields)
         raise InvalidClass(f"a folder fills one image field, class {config.name} has several: {names}")
+    if config.fields[0].name == _PLACE:
+        raise InvalidClass(f"the image field cannot be {_PLACE!r}, which holds the file's place; rename it")
     for file in files:
-        place = file.relative_to(folder).as_posix()
+        place = _printable(file.relative_to(folder))
         yield {
             "id": str(uuid.uuid5(_NAMESPACE, f"{config.name}/{place}")),
-            "properties": {config.fields[0].name: file, "path": place},
+            "properties": {config.fields[0].name: file, _PLACE: place},
         }
+
+
+def _printable(place: Path) -> str:
+    r"""File names on Linux are bytes; those that are not UTF-8 are shown as ``\xff``."""
+    return os.fsencode(place.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _is_hidden(path: Path) -> bool:

@@ -1,17 +1,16 @@
 """Objects into a store: prepare, vectorise, combine, store; many at once, with errors for each object."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from vecmod.host.classconfig import ClassConfig
 from vecmod.host.client import ServiceClient
 from vecmod.host.combine import combine
 from vecmod.host.host_errors import HostError, ServiceUnreachable, StoreError
-from vecmod.host.prepare import PreparedObject, object_id, prepare
+from vecmod.host.prepare import PreparedObject, name_of, prepare
 from vecmod.host.stores.store import Record, Store
 
 _WRITE_BATCH = 100
@@ -37,14 +36,14 @@ class IngestReport:
         stored: new or changed, and now in the store.
         unchanged: were there already, equal.
         failed: one entry for each object that cannot be stored as it is.
-        stopped: why the run ended early, service or store being out of reach; empty if it did not. Objects in none
-            of the other counts are neither stored nor at fault: run again.
+        stopped: why the run ended early, service or store being out of reach; None if it did not. Objects in none of
+            the other counts are neither stored nor at fault: run again.
     """
 
     stored: int = 0
     unchanged: int = 0
     failed: list[ObjectError] = field(default_factory=list)
-    stopped: str = ""
+    stopped: HostError | None = None
 
 
 class Ingest:
@@ -80,22 +79,32 @@ class Ingest:
         """Store the objects; equal ones that are there already are skipped, without a call to the service.
 
         An object at fault is named in the report and stops nobody else. Only a service or store out of reach ends
-        the run early.
+        the run early; an iterable that raises does so too, once the objects that it gave before are stored.
         """
         try:
             with ThreadPoolExecutor(self._concurrency, thread_name_prefix="ingest") as pool:
-                try:
-                    for chunk in _chunks(objects, self._concurrency):
-                        if self._unreachable.is_set():
-                            break
-                        self._feed(pool, chunk)
-                finally:
-                    self._settle()
+                self._feed_all(pool, objects)
         except StoreError as error:
-            self._report.stopped = str(error)
+            self._report.stopped = error
         return self._report
 
+    def _feed_all(self, pool: ThreadPoolExecutor, objects: Iterable[Mapping[str, Any]]) -> None:
+        chunk: list[Mapping[str, Any]] = []
+        try:
+            for given in objects:
+                chunk.append(given)
+                if len(chunk) == self._concurrency:
+                    full, chunk = chunk, []
+                    self._feed(pool, full)
+                if self._unreachable.is_set():
+                    break
+        finally:
+            self._feed(pool, chunk)
+            self._settle()
+
     def _feed(self, pool: ThreadPoolExecutor, chunk: list[Mapping[str, Any]]) -> None:
+        if self._unreachable.is_set():
+            return
         prepared = [one for given in chunk if (one := self._prepare(given))]
         records = self._store.get(self._config.name, [one.id for one in prepared], vectors=False)
         known = {record.id: record.fingerprint for record in records}
@@ -112,7 +121,7 @@ class Ingest:
         try:
             return prepare(self._config, given)
         except HostError as error:
-            self._fail(object_id(given), error)
+            self._fail(name_of(given), error)
             return None
 
     def _vectorize(self, one: PreparedObject) -> Record:
@@ -150,8 +159,8 @@ class Ingest:
             try:
                 self._finished.append(future.result())
             except ServiceUnreachable as error:
-                if self._report.stopped in ("", _GONE):
-                    self._report.stopped = str(error)
+                if self._report.stopped is None or str(self._report.stopped) == _GONE:
+                    self._report.stopped = error
             except HostError as error:
                 self._fail(one.id, error)
         if len(self._finished) >= _WRITE_BATCH:
@@ -169,9 +178,3 @@ class Ingest:
     def _fail(self, object_id: str, error: HostError) -> None:
         self._report.failed.append(ObjectError(object_id, error))
         self._on_done(1)
-
-
-def _chunks(objects: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
-    source = iter(objects)
-    while chunk := list(islice(source, size)):
-        yield chunk

@@ -45,13 +45,22 @@ def _content(medium: object) -> bytes:
         return bytes(medium)
     if isinstance(medium, SupportsSave):
         return _saved(medium)
-    read = getattr(medium, "read", None)
-    content = read() if callable(read) else None
+    content = _read(medium)
     if not isinstance(content, bytes):
         raise InvalidQuery(
             f"a {type(medium).__name__} is no medium; give a path, bytes, a binary file, a PIL image or base64"
         )
     return content
+
+
+def _read(medium: object) -> object:
+    read = getattr(medium, "read", None)
+    if not callable(read):
+        return None
+    try:
+        return read()
+    except (OSError, ValueError) as error:  # ValueError: the file is closed
+        raise InvalidQuery(f"the file cannot be read: {error}") from error
 
 
 def _saved(image: SupportsSave) -> bytes:
@@ -83,8 +92,9 @@ def _of_text(text: str) -> str:
 def _of_file(path: Path) -> str:
     try:
         return _encode(path.read_bytes())
-    except OSError as error:
-        raise InvalidQuery(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: the name has a null byte
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidQuery(f"{path} cannot be read: {reason}") from error
 
 
 def _encode(content: bytes) -> str:

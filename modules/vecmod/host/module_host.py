@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from vecmod.host.catalog import known_modules
-from vecmod.host.classconfig import parse_class
+from vecmod.host.classconfig import CLASS_NAME, parse_class
 from vecmod.host.client import ServiceClient
 from vecmod.host.collection import Collection
 from vecmod.host.host_errors import InvalidClass, UnknownClass
@@ -79,7 +79,7 @@ class ModuleHost:
         Raises:
             UnknownClass: listing those there are.
         """
-        stored = self._store.get_class(name)
+        stored = self._store.get_class(name) if CLASS_NAME.fullmatch(name) else None
         if stored is None:
             have = ", ".join(self.class_names()) or "none"
             raise UnknownClass(f"there is no class {name} in {self._settings.store}; it has: {have}")

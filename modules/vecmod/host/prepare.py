@@ -11,6 +11,7 @@ from vecmod.host.classconfig import ClassConfig, lower_first
 from vecmod.host.collect import Piece, collect
 from vecmod.host.host_errors import InvalidObject
 from vecmod.host.media_input import to_base64
+from vecmod.host.stores.store import id_fault, name_fault
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,14 @@ def prepare(config: ClassConfig, given: Mapping[str, Any]) -> PreparedObject:
     string is always base64, so that an object from elsewhere cannot name a file of this machine.
 
     Raises:
-        InvalidObject: if it has nothing to vectorise, or properties that are no JSON.
+        InvalidObject: if it has nothing to vectorise, or an id or properties that no database could store.
         InvalidQuery: if a medium cannot be read.
     """
-    properties = {lower_first(name): value for name, value in _properties(given).items() if value is not None}
+    object_id = name_of(given)
+    properties = _properties(given)
+    if fault := id_fault(object_id) or name_fault(properties):
+        raise InvalidObject(fault)
+    properties = {lower_first(name): value for name, value in properties.items() if value is not None}
     media = config.media()
     for name in media & properties.keys():
         if not isinstance(properties[name], str):
@@ -53,29 +58,44 @@ def prepare(config: ClassConfig, given: Mapping[str, Any]) -> PreparedObject:
     if not pieces:
         fields = ", ".join(field.name for field in config.fields)
         raise InvalidObject(f"has nothing to vectorise: class {config.name} reads {fields}")
-    stored = {name: value for name, value in properties.items() if name not in media}
-    return PreparedObject(object_id(given), pieces, stored, _fingerprint(config, pieces, stored))
+    made_from = [config.module, *([piece.field, piece.modality.name, piece.value] for piece in pieces)]
+    stored = _to_json({name: value for name, value in properties.items() if name not in media})
+    fingerprint = f"{_digest(_to_json(made_from))}:{_digest(stored)}"
+    return PreparedObject(object_id, pieces, _from_json(stored), fingerprint)
 
 
-def object_id(given: Mapping[str, Any]) -> str:
+def name_of(given: object) -> str:
     """The id of an object; a new UUID if it has none."""
-    return str(given.get("id") or uuid.uuid4())
+    return str((given.get("id") if isinstance(given, Mapping) else None) or uuid.uuid4())
 
 
-def _properties(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    properties = given.get("properties")
+def _properties(given: object) -> Mapping[str, Any]:
+    properties = given.get("properties") if isinstance(given, Mapping) else None
     if not isinstance(properties, Mapping):
         raise InvalidObject('has no properties; write {"id": ..., "properties": {...}}')
     return properties
 
 
-def _fingerprint(config: ClassConfig, pieces: tuple[Piece, ...], stored: Mapping[str, Any]) -> str:
-    made_from = [config.module, *([piece.field, piece.modality.name, piece.value] for piece in pieces)]
+def _to_json(value: object) -> bytes:
     try:
-        return f"{_digest(made_from)}:{_digest(stored)}"
-    except (TypeError, ValueError) as error:
+        return json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidObject(f"has a property that is no JSON value: {error}") from error
 
 
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()[:32]
+def _from_json(text: bytes) -> dict[str, Any]:
+    """What every database gives back: tuples are lists by now, and all keys are strings."""
+    properties: dict[str, Any] = json.loads(text, parse_int=_small_enough)
+    return properties
+
+
+def _small_enough(digits: str) -> int:
+    """Databases keep integers in 64 bits; some would fail, others would store another number."""
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise InvalidObject(f"has an integer that does not fit into 64 bits ({digits[:30]}); store it as text")
+    return number
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:32]

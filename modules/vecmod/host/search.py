@@ -9,7 +9,7 @@ from vecmod.host.classconfig import ClassConfig
 from vecmod.host.client import ServiceClient
 from vecmod.host.host_errors import InvalidQuery
 from vecmod.host.media_input import MediaInput, to_base64
-from vecmod.host.stores.store import Hit, Store, Vector
+from vecmod.host.stores.store import Hit, Store, Vector, direction_fault
 
 # The largest window that every store can answer.
 _MAX_WINDOW = 16384
@@ -67,12 +67,15 @@ class Search:
         return hits[page.offset : page.offset + page.limit]
 
     def _checked(self, vector: Sequence[float] | Vector) -> Vector:
-        query = np.asarray(vector, np.float32)
+        try:
+            query = np.asarray(vector, np.float32)
+        except (TypeError, ValueError) as error:
+            raise InvalidQuery(f"the query vector must be {self._dim} numbers: {error}") from error
         if query.shape != (self._dim,):
             raise InvalidQuery(
                 f"the query has {query.size} numbers, the vectors of class {self._config.name} have {self._dim}: "
                 "it comes from another model than the one that filled the class"
             )
-        if not np.isfinite(query).all() or not query.any():
-            raise InvalidQuery("the query vector must have finite numbers, and not only zeros")
+        if fault := direction_fault(query):
+            raise InvalidQuery(f"the query vector {fault}")
         return query

@@ -14,18 +14,30 @@ from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from vecmod.host.host_errors import StoreError
-from vecmod.host.stores.store import Hit, Record, Rejection, StoredClass, Vector, clamp_distance, sift
+from vecmod.host.stores.store import (
+    FINGERPRINT,
+    RESERVED,
+    Hit,
+    Record,
+    Rejection,
+    StoredClass,
+    Vector,
+    clamp_distance,
+    id_fault,
+    sift,
+)
 
-# pymilvus logs every failed call with a traceback; ours are raised as StoreError, with the reason.
+# Both log every failed call with a traceback; ours are raised as StoreError, with the reason.
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
 
 _CLASS_PROPERTY = "vecmod.class"
-_FINGERPRINT = "vecmod_fingerprint"
-_OURS = ("id", "vector", _FINGERPRINT)
 # A request may have 64 MiB on a server; 1000 vectors of 4096 numbers are a quarter of that.
 _BATCH = 1000
 # The largest offset + limit that a server accepts; kept for files too, so that moving to a server changes nothing.
 MAX_RESULTS = 16384
+# Servers before 2.4 know no default for these; they are the defaults of later ones.
+_SERVER_INDEX = {"index_type": "HNSW", "params": {"M": 18, "efConstruction": 240}}
 
 
 class MilvusStore:
@@ -41,8 +53,12 @@ class MilvusStore:
         self._writing = threading.Lock()
         self._unseen: set[str] = set()
         self._loaded: set[str] = set()
-        with _translated(f"opening {uri}"):
+        try:
             self._client = MilvusClient(uri=uri)
+        except MilvusException as error:
+            # For a file, the library gives no reason.
+            advice = "does another process have it open, or may this user not write there?" if self._file else ""
+            raise StoreError(f"opening {uri} failed: {error.message}; {advice or 'is it running?'}") from error
 
     def create_class(self, name: str, stored: StoredClass) -> None:
         """Make a collection; its definition is kept in the collection's own properties."""
@@ -54,7 +70,8 @@ class MilvusStore:
             schema.add_field("vector", DataType.FLOAT_VECTOR, dim=stored.dim)
             index = self._client.prepare_index_params()
             # On Lite, HNSW silently loses hits under a selective filter; FLAT is exact. A server needs no such care.
-            index.add_index("vector", index_type="FLAT" if self._file else "HNSW", metric_type="COSINE")
+            kind: dict[str, Any] = {"index_type": "FLAT"} if self._file else _SERVER_INDEX
+            index.add_index("vector", metric_type="COSINE", **kind)
             kept = {_CLASS_PROPERTY: json.dumps({"definition": stored.definition, "dim": stored.dim})}
             self._client.create_collection(name, schema=schema, index_params=index, properties=kept)
 
@@ -83,7 +100,7 @@ class MilvusStore:
         """Store records, naming the bad ones."""
         good, rejected = sift(records, self._dim(name))
         rows = [
-            {**record.properties, "id": record.id, "vector": record.vector.tolist(), _FINGERPRINT: record.fingerprint}
+            {**record.properties, "id": record.id, "vector": record.vector.tolist(), FINGERPRINT: record.fingerprint}
             for record in good
         ]
         with self._writing:
@@ -94,6 +111,7 @@ class MilvusStore:
 
     def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
         """The records that exist."""
+        ids = [one for one in ids if not id_fault(one)]
         if not ids:
             return []
         self._load(name)
@@ -101,16 +119,17 @@ class MilvusStore:
             rows = self._client.query(
                 name,
                 filter=_one_of(ids),
-                output_fields=["*"] if vectors else ["id", _FINGERPRINT],
+                output_fields=["*"] if vectors else ["id", FINGERPRINT],
                 **self._see(name),
             )
         return [
-            Record(row["id"], np.array(row.get("vector", ()), np.float32), _properties(row), row.get(_FINGERPRINT, ""))
+            Record(row["id"], np.array(row.get("vector", ()), np.float32), _properties(row), row.get(FINGERPRINT, ""))
             for row in rows
         ]
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
         """Delete records."""
+        ids = [one for one in ids if not id_fault(one)]
         if not ids:
             return
         with _translated(f"deleting from {name}"), self._writing:
@@ -188,7 +207,7 @@ def _one_of(ids: Sequence[str]) -> str:
 
 
 def _properties(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in _OURS}
+    return {key: value for key, value in row.items() if key not in RESERVED}
 
 
 @contextmanager

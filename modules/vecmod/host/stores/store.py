@@ -1,11 +1,14 @@
 """What a vector database must be able to do, and the words for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vecmod.host.classconfig import PROPERTY_NAME
 
 Vector = NDArray[np.float32]
 Json = Mapping[str, Any]
@@ -16,7 +19,7 @@ class Record:
     """One stored object.
 
     Attributes:
-        id: unique in its class, at most 255 characters.
+        id: unique in its class; see :func:`id_fault`.
         vector: float32 ``[dim]``; empty where it was not asked for.
         properties: JSON values; media are not stored.
         fingerprint: of what the vector was made from, so that unchanged objects are not vectorised again.
@@ -77,7 +80,7 @@ class Store(Protocol):
         ...
 
     def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
-        """The records that exist, in any order."""
+        """The records that exist, in any order; ids that cannot be stored do not exist."""
         ...
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
@@ -98,6 +101,10 @@ class Store(Protocol):
 
 
 _MAX_ID = 255
+_LINE_ENDS = "\r\n"
+# What adapters call their own columns, on every store, so that objects can move from one to another.
+FINGERPRINT = "vecmod_fingerprint"
+RESERVED = frozenset({"id", "vector", FINGERPRINT})
 
 
 def sift(records: Sequence[Record], dim: int) -> tuple[list[Record], list[Rejection]]:
@@ -111,19 +118,45 @@ def sift(records: Sequence[Record], dim: int) -> tuple[list[Record], list[Reject
     return good, [Rejection(record.id, fault) for record, fault in faults if fault]
 
 
+def id_fault(object_id: str) -> str:
+    """Why no database can take this id, or an empty string: 1 to 255 bytes, no control character but line ends."""
+    if any(category(character) in ("Cc", "Cs") and character not in _LINE_ENDS for character in object_id):
+        return "its id has a control character or half a surrogate pair; use printable characters"
+    length = len(object_id.encode())
+    return "" if 0 < length <= _MAX_ID else f"its id has {length} bytes; 1 to {_MAX_ID} are possible"
+
+
+def name_fault(names: Iterable[object]) -> str:
+    """Why properties of these names cannot be stored, or an empty string; all databases can meet Weaviate's rule."""
+    for name in names:
+        if not isinstance(name, str) or not PROPERTY_NAME.fullmatch(name):
+            return f"has a property named {name!r}; a name is a letter or underscore, then letters, digits, underscores"
+        if name in RESERVED:
+            return f"has a property named {name!r}, which the store needs itself; give it another name"
+    return ""
+
+
 def _fault(record: Record, dim: int) -> str:
-    if not 0 < len(record.id) <= _MAX_ID:
-        return f"its id has {len(record.id)} characters; 1 to {_MAX_ID} are possible"
+    if fault := id_fault(record.id) or name_fault(record.properties):
+        return fault
     if record.vector.shape != (dim,):
         return (
             f"its vector has {record.vector.size} numbers, those of the class have {dim}: another model made it; "
             "start the service with the model that filled the class, or drop the class"
         )
-    if not np.isfinite(record.vector).all():
-        return "its vector has numbers that are not finite"
-    if not record.vector.any():
-        return "its vector is all zeros, which has no direction to compare"
-    return ""
+    fault = direction_fault(record.vector)
+    return f"its vector {fault}" if fault else ""
+
+
+def direction_fault(vector: Vector) -> str:
+    """Why a vector has no cosine with others, or an empty string; some databases compute its length in float32."""
+    if not np.isfinite(vector).all():
+        return "has numbers that are not finite"
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(vector)
+    if not vector.any():
+        return "is all zeros, which has no direction to compare"
+    return "" if 0 < length < np.inf else "is too short or too long to be compared"
 
 
 def clamp_distance(distance: float) -> float:
