@@ -109,5 +109,7 @@ def test_a_taken_port_is_named(service: running.Caller) -> None:
     port = service.url.rpartition(":")[2]
     returned, log = start("img2vec_neural", MODEL_NAME=running.BUILTIN, VECMOD_PORT=port)
     assert returned == 1
-    assert "address already in use" in log
+    assert "cannot listen: Address already in use" in log
+    assert f"('127.0.0.1', {port})); set VECMOD_HOST and VECMOD_PORT" in log
+    assert "loading" not in log  # no model is loaded in vain
     assert "Traceback" not in log

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import time
 from types import FrameType
 
@@ -11,6 +12,8 @@ from starlette.applications import Starlette
 from vecmod.serving.http.lifecycle import Lifecycle, Phase
 
 _log = logging.getLogger(__name__)
+# Weaviate opens many short connections; a short queue would reset them at bursts.
+_BACKLOG = 4096
 
 
 class GracefulServer(uvicorn.Server):
@@ -48,19 +51,22 @@ class GracefulServer(uvicorn.Server):
             log_config=None,
             server_header=False,
             proxy_headers=False,
-            # Weaviate opens many short connections; a short queue would reset them at bursts.
-            backlog=4096,
+            backlog=_BACKLOG,
             ws="none",
         )
         super().__init__(config)
 
     def serve_until_stopped(self) -> int:
         """Serve; the exit code: 0 after a signal, 1 if the service could not start."""
+        # Before anything else, so that a port that is taken is known before a model is loaded in vain.
         try:
-            self.run()
-            _log.info("stopped")
-        except SystemExit:  # uvicorn's answer to a port that is taken; it has logged the reason
+            listener = _listen(self.config.host, self.config.port)
+        except OSError as error:
+            _log.error("cannot listen: %s; set VECMOD_HOST and VECMOD_PORT", error.strerror)
             return 1
+        _log.info("listening on %s port %d", *listener.getsockname()[:2])
+        self.run(sockets=[listener])
+        _log.info("stopped")
         return 1 if self._lifecycle.phase is Phase.FAILED else 0
 
     def stop(self) -> None:
@@ -85,6 +91,7 @@ class GracefulServer(uvicorn.Server):
             self.should_exit = True
         return await super().on_tick(counter)
 
-    def _log_started_message(self, listeners: object) -> None:
-        address = listeners[0].getsockname()  # type: ignore[index]
-        _log.info("listening on http://%s:%d", address[0], address[1])
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=host == "::")
