@@ -184,6 +184,8 @@ def test_a_store_that_another_process_holds(service: running.Caller, tmp_path: P
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_demo_that_is_ended_leaves_nothing_running(ending: signal.Signals, tmp_path: Path) -> None:
+    # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     demo = psutil.Popen([sys.executable, "-m", "vecmod", "demo"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     service = []
     for line in demo.stdout:
