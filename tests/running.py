@@ -31,6 +31,8 @@ from vecmod.serving.service_settings import ServiceSettings
 
 BUILTIN = "builtin/efficientnet-lite0"
 IMG2VEC = "img2vec-neural"
+CONSE = "builtin/conse-en"
+CLIP = "multi2vec-clip"
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,10 @@ def settings(cache: Path, **variables: object) -> ServiceSettings:
 
 def img2vec(cache: Path, **variables: object) -> GracefulServer:
     return build_server(find_service(IMG2VEC), settings(cache, **variables))
+
+
+def clip(cache: Path, **variables: object) -> GracefulServer:
+    return build_server(find_service(CLIP), settings(cache, **{"MODEL_NAME": CONSE, **variables}))
 
 
 DOOR = DoorLimits(token="", max_body=2**27, max_in_flight=2**29, max_requests=256, body_timeout=30.0)

@@ -88,7 +88,7 @@ def locked_torch(weights: Path, cache: Path) -> Callable[[str], object]:
 
     def call(text: str) -> object:
         with lock, decoder.decode("image", text) as image:
-            return model.embed("image", [model.prepare("image", image)])[0].tolist()
+            return model.embed("image", [model.prepare("image", image).content])[0].tolist()
 
     return call
 

@@ -10,11 +10,10 @@ from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 
 from pictures import b64, photo
+from recipes import image_steps, prepared
 from vecmod.serving.engine.choose import EngineChoice, load_engine
-from vecmod.serving.media.decode import Decoder
-from vecmod.serving.media.image import ImageLimits
 from vecmod.serving.model.builtin import efficientnet_lite0
-from vecmod.serving.model.recipe import ImageSteps, Recipe
+from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.transforms import prepare_image
 from vecmod.serving.model.weights import WeightsPlace
 
@@ -34,9 +33,8 @@ def reference() -> EfficientNet:
 
 @pytest.mark.parametrize("engine", ["onnx", "torch"])
 def test_features_equal_the_reference(engine: str, recipe: Recipe, reference: EfficientNet, cache: Path) -> None:
-    steps, network = recipe.towers["image"].steps, recipe.towers["image"].network
-    decoder = Decoder(ImageLimits(10**8, 200))
-    batch = np.stack([_prepared(decoder, name, steps) for name in PHOTOS])
+    network = recipe.towers["image"].network
+    batch = np.stack([prepared(b64(photo(name)), image_steps(recipe)) for name in PHOTOS])
     with torch.no_grad():
         features = reference.extract_features(torch.from_numpy(batch))
         expected = features.mean(dim=(2, 3)).numpy()
@@ -47,8 +45,7 @@ def test_features_equal_the_reference(engine: str, recipe: Recipe, reference: Ef
 
 def test_the_class_of_a_photo_is_right(recipe: Recipe, reference: EfficientNet) -> None:
     """Preprocessing is right if the classifier, which we do not serve, knows the cat: 281 is "tabby"."""
-    decoder = Decoder(ImageLimits(10**8, 200))
-    batch = _prepared(decoder, "cat", recipe.towers["image"].steps)[None]
+    batch = prepared(b64(photo("cat")), image_steps(recipe))[None]
     with torch.no_grad():
         classes = reference(torch.from_numpy(batch))[0].topk(3).indices.tolist()
     assert {281, 282, 285} & set(classes)
@@ -58,11 +55,6 @@ def test_centre_crop_keeps_the_middle(recipe: Recipe) -> None:
     """A white square of 7/8 of the height in a black picture fills the whole input."""
     image = Image.new("RGB", (300, 200))
     image.paste((255, 255, 255), (63, 13, 238, 188))
-    prepared = prepare_image(image, recipe.towers["image"].steps)
-    assert prepared.min() > 0.9
-    assert prepared.max() == 1.0
-
-
-def _prepared(decoder: Decoder, name: str, steps: ImageSteps) -> np.ndarray:
-    with decoder.decode("image", b64(photo(name))) as image:
-        return prepare_image(image, steps)
+    pixels = prepare_image(image, image_steps(recipe))
+    assert pixels.min() > 0.9
+    assert pixels.max() == 1.0

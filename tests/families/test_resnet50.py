@@ -10,9 +10,7 @@ import running
 import seeded_resnet50
 from img2vec_neural.resnet50 import resnet50
 from pictures import GOLDEN, b64
-from vecmod.serving.media.decode import Decoder
-from vecmod.serving.media.image import ImageLimits
-from vecmod.serving.model.transforms import prepare_image
+from recipes import image_steps, prepared
 from vecmod.serving.model.weights import WeightsPlace
 
 # Largest difference, as a share of the golden vector's largest component; another torch version alone gives 2e-6.
@@ -46,10 +44,9 @@ def test_recipe_gives_the_published_values() -> None:
 
 @pytest.mark.parametrize("name", VECTORS.files)
 def test_preprocessing_is_exact(name: str, seeded_weights: Path, cache: Path) -> None:
-    steps = resnet50(WeightsPlace(seeded_weights, cache, offline=True)).towers["image"].steps
-    text = b64((GOLDEN / "images" / name).read_bytes())
-    with Decoder(ImageLimits(10**8, 200)).decode("image", text) as image:
-        np.testing.assert_array_equal(prepare_image(image, steps), INPUTS[name])
+    steps = image_steps(resnet50(WeightsPlace(seeded_weights, cache, offline=True)))
+    pixels = prepared(b64((GOLDEN / "images" / name).read_bytes()), steps)
+    np.testing.assert_array_equal(pixels, INPUTS[name])
 
 
 @pytest.mark.parametrize("name", VECTORS.files)

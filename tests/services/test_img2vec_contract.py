@@ -122,7 +122,7 @@ def test_meta_tells_the_truth(service: running.Caller) -> None:
         ("POST /vectors", {"image": ""}, (422, "undecodable"), "image: is empty"),
         ("POST /vectors", {"image": b64(b"text")}, (422, "undecodable"), "image: is not a picture"),
         ("POST /vectors", {"text": "a cat"}, (422, "unsupported_modality"), "text: this model embeds image"),
-        ("POST /vectors", {"text": "a cat", "image": CAT}, (422, "unsupported_modality"), "text and image"),
+        ("POST /vectors", {"text": "a cat", "image": CAT}, (422, "unsupported_modality"), "embeds image, not text"),
         ("POST /vectorize", {"texts": ["a cat"]}, (422, "unsupported_modality"), r"texts[0] (item 1 of 1)"),
         ("POST /vectorize", {"images": [CAT, "$"]}, (422, "undecodable"), "images[1] (item 2 of 2): is not base64"),
         ("POST /vectorize", {"images": [None]}, (400, "malformed"), "images.0: Input should be a valid string"),

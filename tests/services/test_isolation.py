@@ -15,7 +15,7 @@ from PIL import Image
 import running
 from dummy_model import DummyModel
 from pictures import b64, encoded, gradient, photo, png_of_size
-from vecmod.serving.engine.engine import FloatArray
+from vecmod.serving.engine.engine import FloatArray, Inputs
 
 GOOD = [photo(name) for name in ("cat", "coffee", "rocket", "temple", "lime", "peach")]
 GOOD += [encoded(gradient(200 + 10 * number, 150, number), "JPEG") for number in range(6)]
@@ -71,7 +71,7 @@ def test_callers_share_batches() -> None:
 
 
 def test_an_engine_fault_answers_everyone_and_fails_alone() -> None:
-    def fail_on_red(items: Sequence[FloatArray]) -> None:
+    def fail_on_red(items: Sequence[Inputs]) -> None:
         if any(item[0] > 250 and item[1] < 5 for item in items):
             raise RuntimeError("out of luck")
 
@@ -94,7 +94,7 @@ def test_an_engine_fault_answers_everyone_and_fails_alone() -> None:
 
 def test_a_vector_that_is_not_finite_is_never_sent() -> None:
     class Broken(DummyModel):
-        def embed(self, modality: str, items: Sequence[FloatArray]) -> FloatArray:
+        def embed(self, modality: str, items: Sequence[Inputs]) -> FloatArray:
             return super().embed(modality, items) * np.float32(np.nan)
 
     with running.in_thread(running.service_of(Broken)) as caller:

@@ -16,6 +16,9 @@ EXAMPLE_IMAGE = (
 )
 
 
+WARNINGS = "one sentence for each text that was longer than the model reads; absent if there is none"
+
+
 class VectorRequest(BaseModel):
     """One item: media are base64 (standard or URL-safe, data URI prefix and line breaks allowed)."""
 
@@ -38,6 +41,9 @@ class VectorRequest(BaseModel):
     imu: str | None = None
     thermal: str | None = None
     depth: str | None = None
+    weights: dict[str, float] | None = Field(
+        default=None, description="of the modalities, by name; several modalities give their weighted mean"
+    )
 
     def inputs(self) -> list[tuple[Modality, str]]:
         """The modalities that are present, in wire order, with their values."""
@@ -51,6 +57,7 @@ class VectorResponse(BaseModel):
     id: str = ""
     vector: list[float]
     dim: int
+    warnings: list[str] | None = Field(default=None, description=WARNINGS)
 
 
 class VectorizeRequest(BaseModel):
@@ -86,6 +93,7 @@ class VectorizeResponse(BaseModel):
     imu_vectors: list[list[float]] | None = Field(default=None, alias="imuVectors")
     thermal_vectors: list[list[float]] | None = Field(default=None, alias="thermalVectors")
     depth_vectors: list[list[float]] | None = Field(default=None, alias="depthVectors")
+    warnings: list[str] | None = Field(default=None, description=WARNINGS)
 
 
 def examples_of(body: type[BaseModel]) -> list[Any]:

@@ -36,6 +36,8 @@ def convert(recipe: Recipe, output: Path) -> None:
     """
     if output.suffix != ONNX:
         raise UnreadableWeights(f"{output} must end in {ONNX}, by which it is known as a graph")
+    if len(recipe.towers) > 1:
+        raise UnreadableWeights(f"{recipe.name} has several networks; they are converted at its first start")
     (tower,) = recipe.towers.values()
     if isinstance(tower.network, ConvertedGraph):
         raise UnreadableWeights(f"{tower.network.path} is a graph already")

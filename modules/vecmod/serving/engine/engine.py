@@ -1,11 +1,14 @@
 """What a runtime must be able to do."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+IdArray = NDArray[np.int64]
+# float32 pixels or int64 token ids
+Inputs = NDArray[Any]
 
 
 class Engine(Protocol):
@@ -16,8 +19,8 @@ class Engine(Protocol):
     precision: str
     threads: int
 
-    def run(self, batch: FloatArray) -> FloatArray:
-        """Vectors float32 ``[n, dim]`` of the inputs float32 ``[n, ...]``."""
+    def run(self, batch: Inputs) -> FloatArray:
+        """Vectors float32 ``[n, dim]`` of the inputs ``[n, ...]``: float32 pixels or int64 token ids."""
         ...
 
     def close(self) -> None:

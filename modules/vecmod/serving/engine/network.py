@@ -7,18 +7,32 @@ dict, so the official files load as they are, and no engine needs another engine
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Tensor = TypeVar("Tensor")
 Weights = Mapping[str, NDArray[np.float32]]
+Shape = tuple[int | str, ...]
+
+
+class Gelu(StrEnum):
+    """The variants of the Gaussian error linear unit (Hendrycks & Gimpel 2016, arXiv:1606.08415)."""
+
+    EXACT = "gelu"
+    TANH = "gelu_pytorch_tanh"
+    QUICK = "quick_gelu"
 
 
 class Ops(Protocol[Tensor]):
-    """The operations a network may use. Images are ``[n, channels, height, width]``."""
+    """The operations a network may use.
+
+    Images are ``[n, channels, height, width]``, token ids ``[n, length]``, tokens ``[n, length, channels]``, where
+    ``length`` may differ from batch to batch. A mask is true for the tokens that count: ``[n, length]``.
+    """
 
     def conv(
         self,
@@ -52,6 +66,64 @@ class Ops(Protocol[Tensor]):
         """Mean over height and width: ``[n, channels]``."""
         ...
 
+    def linear(self, x: Tensor, name: str, *, bias: bool = True) -> Tensor:
+        """``x @ {name}.weight.T + {name}.bias`` over the last axis."""
+        ...
+
+    def layer_norm(self, x: Tensor, name: str, eps: float) -> Tensor:
+        """Layer normalisation over the last axis."""
+        ...
+
+    def gelu(self, x: Tensor, kind: Gelu) -> Tensor:
+        """The activation of most transformers."""
+        ...
+
+    def softmax(self, x: Tensor) -> Tensor:
+        """Softmax over the last axis."""
+        ...
+
+    def embed(self, ids: Tensor, name: str) -> Tensor:
+        """Rows of ``{name}.weight``: ids to tokens."""
+        ...
+
+    def add_rows(self, x: Tensor, name: str, start: int = 0) -> Tensor:
+        """Tokens plus rows ``start``, ``start + 1``, ... of ``{name}.weight``: learned positions."""
+        ...
+
+    def patches(self, x: Tensor) -> Tensor:
+        """Places of a feature map, row by row, as tokens."""
+        ...
+
+    def prepend(self, x: Tensor, name: str) -> Tensor:
+        """The learned token ``name``, then the tokens."""
+        ...
+
+    def attention(
+        self, query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None, *, causal: bool = False
+    ) -> Tensor:
+        """Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762), to masked tokens only."""
+        ...
+
+    def differs(self, ids: Tensor, value: int) -> Tensor:
+        """The mask of ids other than ``value``."""
+        ...
+
+    def first_token(self, x: Tensor) -> Tensor:
+        """The first token: ``[n, channels]``."""
+        ...
+
+    def token_at(self, x: Tensor, ids: Tensor, value: int | None) -> Tensor:
+        """The token at the first id equal to ``value``, or at the first of the largest ids: ``[n, channels]``."""
+        ...
+
+    def mean_token(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Mean of the tokens that count: ``[n, channels]``."""
+        ...
+
+    def top_rows(self, x: Tensor, name: str, count: int) -> Tensor:
+        """The rows of ``{name}.weight`` that ``x`` weighs most, ``count`` of them, summed with these weights."""
+        ...
+
 
 class Network(Protocol):
     """A network: the same function for every kind of tensor."""
@@ -68,18 +140,20 @@ class TrainedNetwork:
     Attributes:
         name: stable name of the network, e.g. ``resnet50``; part of the cache key of converted graphs.
         network: the function.
-        input_shape: shape of one input without the batch axis.
+        input_shape: shape of one input without the batch axis; a name stands for a length that is free.
         dim: length of one output vector.
-        digest: SHA-256 of the weights file, hexadecimal.
+        digest: of the weights and of whatever else shapes the network, hexadecimal.
         load: reads the weights.
+        input_type: of the input: pixels or token ids.
     """
 
     name: str
     network: Network
-    input_shape: tuple[int, ...]
+    input_shape: Shape
     dim: int
     digest: str
     load: Callable[[], Weights]
+    input_type: Literal["float32", "int64"] = "float32"
 
 
 @dataclass(frozen=True)
@@ -88,7 +162,7 @@ class ConvertedGraph:
 
     name: str
     path: Path
-    input_shape: tuple[int, ...]
+    input_shape: Shape
     dim: int
 
 

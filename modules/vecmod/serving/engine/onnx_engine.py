@@ -5,7 +5,7 @@ from pathlib import Path
 import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
 
-from vecmod.serving.engine.engine import EngineUnavailable, FloatArray
+from vecmod.serving.engine.engine import EngineUnavailable, FloatArray, Inputs
 from vecmod.serving.engine.network import AnyNetwork, TrainedNetwork
 
 # Written into the file's metadata by onnx_graph, which is not imported here: serving a converted graph does
@@ -35,7 +35,7 @@ class OnnxEngine:
         """The network the file says it holds; empty if it was not written by vecmod."""
         return str(self._session.get_modelmeta().custom_metadata_map.get(NAME_KEY, ""))
 
-    def run(self, batch: FloatArray) -> FloatArray:
+    def run(self, batch: Inputs) -> FloatArray:
         """Vectors float32 ``[n, dim]``."""
         vectors: FloatArray = self._session.run(["vector"], {"input": batch})[0]
         return vectors

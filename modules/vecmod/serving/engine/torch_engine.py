@@ -3,8 +3,8 @@
 import torch
 from torch.nn import functional
 
-from vecmod.serving.engine.engine import EngineUnavailable, FloatArray
-from vecmod.serving.engine.network import AnyNetwork, ConvertedGraph, TrainedNetwork, Weights
+from vecmod.serving.engine.engine import EngineUnavailable, FloatArray, Inputs
+from vecmod.serving.engine.network import AnyNetwork, ConvertedGraph, Gelu, TrainedNetwork, Weights
 
 
 class TorchOps:
@@ -53,6 +53,85 @@ class TorchOps:
         """Run the mean over height and width."""
         return x.mean(dim=(2, 3))
 
+    def linear(self, x: torch.Tensor, name: str, *, bias: bool = True) -> torch.Tensor:
+        """Run a linear layer."""
+        return functional.linear(x, self._weights[f"{name}.weight"], self._weights[f"{name}.bias"] if bias else None)
+
+    def layer_norm(self, x: torch.Tensor, name: str, eps: float) -> torch.Tensor:
+        """Run a layer normalisation."""
+        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        return functional.layer_norm(x, weight.shape, weight, bias, eps)
+
+    def gelu(self, x: torch.Tensor, kind: Gelu) -> torch.Tensor:
+        """Run the activation."""
+        if kind is Gelu.QUICK:
+            return x * torch.sigmoid(1.702 * x)
+        return functional.gelu(x, approximate="tanh" if kind is Gelu.TANH else "none")
+
+    def softmax(self, x: torch.Tensor) -> torch.Tensor:
+        """Run a softmax."""
+        return x.softmax(dim=-1)
+
+    def embed(self, ids: torch.Tensor, name: str) -> torch.Tensor:
+        """Look up rows."""
+        return functional.embedding(ids, self._weights[f"{name}.weight"])
+
+    def add_rows(self, x: torch.Tensor, name: str, start: int = 0) -> torch.Tensor:
+        """Add positions."""
+        return x + self._weights[f"{name}.weight"][start : start + x.shape[1]]
+
+    def patches(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn places into tokens."""
+        return x.flatten(2).transpose(1, 2)
+
+    def prepend(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        """Put a learned token first."""
+        token = self._weights[name].reshape(1, 1, -1).expand(x.shape[0], 1, x.shape[2])
+        return torch.cat((token, x), dim=1)
+
+    def attention(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        heads: int,
+        mask: torch.Tensor | None = None,
+        *,
+        causal: bool = False,
+    ) -> torch.Tensor:
+        """Run the attention."""
+        query, key, value = (_split(part, heads) for part in (query, key, value))
+        allowed = None if mask is None else mask[:, None, None, :]
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed, is_causal=causal)
+        return mixed.transpose(1, 2).flatten(2)
+
+    def differs(self, ids: torch.Tensor, value: int) -> torch.Tensor:
+        """Compare ids."""
+        return ids != value
+
+    def first_token(self, x: torch.Tensor) -> torch.Tensor:
+        """Take the first token."""
+        return x[:, 0]
+
+    def token_at(self, x: torch.Tensor, ids: torch.Tensor, value: int | None) -> torch.Tensor:
+        """Take the token at an id."""
+        places = (ids if value is None else (ids == value).int()).argmax(dim=1)
+        return x[torch.arange(x.shape[0], device=x.device), places]
+
+    def mean_token(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Average the tokens that count."""
+        weights = mask.unsqueeze(-1).to(x.dtype)
+        return (x * weights).sum(dim=1) / weights.sum(dim=1)
+
+    def top_rows(self, x: torch.Tensor, name: str, count: int) -> torch.Tensor:
+        """Sum the rows that weigh most."""
+        values, places = x.topk(count, dim=-1)
+        return (values.unsqueeze(-1) * self._weights[f"{name}.weight"][places]).sum(dim=1)
+
+
+def _split(x: torch.Tensor, heads: int) -> torch.Tensor:
+    return x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(1, 2)
+
 
 class TorchEngine:
     """A network on torch tensors, fp32."""
@@ -68,7 +147,7 @@ class TorchEngine:
         self._ops = TorchOps(network.load(), self._device)
         torch.set_num_threads(threads)
 
-    def run(self, batch: FloatArray) -> FloatArray:
+    def run(self, batch: Inputs) -> FloatArray:
         """Vectors float32 ``[n, dim]``."""
         with torch.inference_mode():
             output = self._network(self._ops, torch.from_numpy(batch).to(self._device))

@@ -29,6 +29,7 @@ class Metrics:
         self.requests = Counter("vecmod_requests", "Requests answered.", ["route", "status"], registry=to)
         self.rejections = Counter("vecmod_rejections", "Requests refused, by error code.", ["code"], registry=to)
         self.items = Counter("vecmod_items", "Items embedded.", ["modality"], registry=to)
+        self.truncated = Counter("vecmod_texts_truncated", "Texts longer than the model reads.", registry=to)
         self.in_flight = Gauge("vecmod_requests_in_flight", "Requests admitted and not yet answered.", registry=to)
         self._batches = Histogram(
             "vecmod_batch_size", "Items in one run of the model.", ["modality"], buckets=_SIZES, registry=to

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from vecmod.contract.errors import EngineFault, UnsupportedInput, VecmodError
-from vecmod.serving.engine.engine import FloatArray
+from vecmod.serving.engine.engine import FloatArray, Inputs
 from vecmod.serving.flow.batcher import Batcher
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.media.decode import Decoder
 from vecmod.serving.model.model import Model
+from vecmod.serving.model.recipe import Prepared
 
 Result = TypeVar("Result")
 
@@ -24,6 +26,26 @@ class Item(NamedTuple):
     modality: str
     value: str
     where: str
+
+
+class Embedded(NamedTuple):
+    """A vector float32 ``[dim]``, and what its sender should know; empty if nothing."""
+
+    vector: FloatArray
+    warning: str
+
+
+@dataclass(frozen=True)
+class _Lane:
+    """What one modality has to itself, so that none waits for another: threads, memory for prepared items, a queue."""
+
+    pool: ThreadPoolExecutor
+    slots: asyncio.Semaphore
+    batcher: Batcher[Inputs, FloatArray]
+
+    def close(self) -> None:
+        self.pool.shutdown()
+        self.batcher.close()
 
 
 class Pipeline:
@@ -40,13 +62,17 @@ class Pipeline:
         self.model = model
         self._decoder = decoder
         self._metrics = metrics
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-        # Enough that a full batch is always prepared while another runs; more would only hold memory.
-        self._slots = asyncio.Semaphore(3 * model.max_batch + workers)
-        self._batchers = {modality: self._batcher(modality) for modality in model.dimensions}
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="parse")
+        self._lanes = {modality: self._lane(modality, workers) for modality in model.dimensions}
 
-    def _batcher(self, modality: str) -> Batcher[FloatArray, FloatArray]:
-        batcher: Batcher[FloatArray, FloatArray] = Batcher(
+    def _lane(self, modality: str, workers: int) -> _Lane:
+        # Enough slots that a full batch is always prepared while another runs; more would only hold memory.
+        slots = asyncio.Semaphore(3 * self.model.max_batch + workers)
+        pool = ThreadPoolExecutor(workers, thread_name_prefix=f"decode-{modality}")
+        return _Lane(pool, slots, self._batcher(modality))
+
+    def _batcher(self, modality: str) -> Batcher[Inputs, FloatArray]:
+        batcher: Batcher[Inputs, FloatArray] = Batcher(
             lambda items: list(self.model.embed(modality, items)),
             self.model.max_batch,
             partial(self._metrics.batch, modality),
@@ -55,8 +81,8 @@ class Pipeline:
         self._metrics.watch_queue(modality, batcher.depth)
         return batcher
 
-    async def embed(self, items: Sequence[Item]) -> list[FloatArray]:
-        """Vectors float32 ``[dim]``, one for each item, in order.
+    async def embed(self, items: Sequence[Item]) -> list[Embedded]:
+        """Vectors, one for each item, in order.
 
         Raises:
             VecmodError: of the first item that failed, naming it; the rest is given up.
@@ -76,25 +102,29 @@ class Pipeline:
     def close(self) -> None:
         """Finish what was submitted, then free the model."""
         self._pool.shutdown()
-        for batcher in self._batchers.values():
-            batcher.close()
+        for lane in self._lanes.values():
+            lane.close()
         self.model.close()
 
     def _check_modalities(self, items: Sequence[Item]) -> None:
         for item in items:
-            if item.modality not in self._batchers:
-                have = ", ".join(self._batchers)
+            if item.modality not in self._lanes:
+                have = ", ".join(self._lanes)
                 raise UnsupportedInput(f"{item.where}: this model embeds {have}, not {item.modality}")
 
-    async def _embed_item(self, item: Item) -> FloatArray:
-        async with self._slots:
-            prepared = await self.in_pool(partial(self._prepare, item))
-            vector = await asyncio.wrap_future(self._batchers[item.modality].submit(prepared))
+    async def _embed_item(self, item: Item) -> Embedded:
+        lane = self._lanes[item.modality]
+        async with lane.slots:
+            loop = asyncio.get_running_loop()
+            prepared = await loop.run_in_executor(lane.pool, self._prepare, item)
+            vector = await asyncio.wrap_future(lane.batcher.submit(prepared.content))
         if not np.isfinite(vector).all():
             raise EngineFault(f"{item.where}: the model gave a vector that is not finite; please report this")
-        return vector
+        if prepared.warning:
+            self._metrics.truncated.inc()
+        return Embedded(vector, f"{item.where}: {prepared.warning}" if prepared.warning else "")
 
-    def _prepare(self, item: Item) -> FloatArray:
+    def _prepare(self, item: Item) -> Prepared:
         try:
             with self._metrics.stage("decode"), self._decoder.decode(item.modality, item.value) as medium:
                 return self.model.prepare(item.modality, medium)

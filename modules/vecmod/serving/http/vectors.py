@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
 import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -15,7 +16,7 @@ from vecmod.contract.modality import Modality
 from vecmod.contract.vectors_api import VectorizeRequest, VectorRequest
 from vecmod.serving.engine.engine import FloatArray
 from vecmod.serving.flow.metrics import Metrics
-from vecmod.serving.flow.pipeline import Item, Pipeline
+from vecmod.serving.flow.pipeline import Embedded, Item, Pipeline
 from vecmod.serving.http.admission import Door
 from vecmod.serving.http.lifecycle import Lifecycle
 
@@ -40,10 +41,11 @@ class VectorRoutes:
         pipeline = self._lifecycle.pipeline()
         async with self._door.admit(request) as raw:
             body = await _parse(VectorRequest, raw, pipeline)
-            modality, value = _only(body.inputs())
-            item = Item(modality.name, value, modality.name)
-            vector = (await _unless_gone(request, pipeline.embed([item])))[0]
-        return self._answer({"id": str(body.id), "vector": vector, "dim": len(vector)})
+            items = [Item(modality.name, value, modality.name) for modality, value in _present(body)]
+            weights = _weights(body)
+            embedded = await _unless_gone(request, pipeline.embed(items))
+        vector = _mean([one.vector for one in embedded], weights)
+        return self._answer({"id": str(body.id), "vector": vector, "dim": len(vector)}, embedded)
 
     async def post_vectorize(self, request: Request) -> Response:
         """Lists of items to lists of vectors, in order."""
@@ -53,10 +55,12 @@ class VectorRoutes:
             items = [item for modality, values in body.inputs() for item in _items(modality, values)]
             if len(items) > self._max_items:
                 raise TooLarge(f"{len(items)} items in one request; send at most {self._max_items}")
-            vectors = await _unless_gone(request, pipeline.embed(items))
-        return self._answer(_by_modality(pipeline, body, items, vectors))
+            embedded = await _unless_gone(request, pipeline.embed(items))
+        return self._answer(_by_modality(pipeline, body, items, embedded), embedded)
 
-    def _answer(self, content: dict[str, Any]) -> Response:
+    def _answer(self, content: dict[str, Any], embedded: list[Embedded]) -> Response:
+        if warnings := [one.warning for one in embedded if one.warning]:
+            content["warnings"] = warnings
         with self._metrics.stage("write"):
             return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
@@ -76,15 +80,30 @@ def _explain(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in faults[:3])
 
 
-def _only(inputs: list[tuple[Modality, str]]) -> tuple[Modality, str]:
+def _present(body: VectorRequest) -> list[tuple[Modality, str]]:
+    inputs = body.inputs()
     if not inputs:
         raise RequestFault('the body has nothing to embed; send {"id": "...", "image": "<base64>"}')
-    if len(inputs) > 1:
-        names = " and ".join(modality.name for modality, _ in inputs)
-        raise UnsupportedInput(
-            f"{names} in one request: this service combines no modalities; send one request for each"
-        )
-    return inputs[0]
+    return inputs
+
+
+def _weights(body: VectorRequest) -> FloatArray:
+    """One weight for each modality that is present; those that are not named weigh 1."""
+    weights = np.array([(body.weights or {}).get(modality.name, 1.0) for modality, _ in body.inputs()], np.float32)
+    if not np.isfinite(weights).all() or not weights.sum():
+        raise RequestFault("weights: must be finite numbers whose sum is not zero")
+    return weights
+
+
+def _mean(vectors: list[FloatArray], weights: FloatArray) -> FloatArray:
+    """The weighted mean; one vector alone is left as it is."""
+    if len(vectors) == 1:
+        return vectors[0]
+    lengths = {len(vector) for vector in vectors}
+    if len(lengths) > 1:
+        raise UnsupportedInput(f"this model's vectors have different lengths ({lengths}): send one request for each")
+    mean: FloatArray = (weights / weights.sum()) @ np.stack(vectors)
+    return mean
 
 
 def _items(modality: Modality, values: list[str]) -> list[Item]:
@@ -95,11 +114,13 @@ def _items(modality: Modality, values: list[str]) -> list[Item]:
 
 
 def _by_modality(
-    pipeline: Pipeline, body: VectorizeRequest, items: list[Item], vectors: list[FloatArray]
+    pipeline: Pipeline, body: VectorizeRequest, items: list[Item], embedded: list[Embedded]
 ) -> dict[str, list[FloatArray]]:
     """A list for each modality of the model, empty where nothing was sent."""
     return {
-        modality.answer: [vector for item, vector in zip(items, vectors, strict=True) if item.modality == modality.name]
+        modality.answer: [
+            one.vector for item, one in zip(items, embedded, strict=True) if item.modality == modality.name
+        ]
         for modality, _ in body.inputs()
         if modality.name in pipeline.model.dimensions
     }

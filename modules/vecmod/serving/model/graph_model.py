@@ -1,13 +1,15 @@
 """The one model for every family whose recipe is pure data."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from PIL.Image import Image
 
 from vecmod.contract.meta_api import EngineMeta, ModelMeta
-from vecmod.serving.engine.engine import Engine, FloatArray
-from vecmod.serving.model.recipe import Recipe, Tower
+from vecmod.serving.engine.engine import Engine, FloatArray, Inputs
+from vecmod.serving.model.recipe import Medium, Prepared, Recipe, TextSteps, Tower
+from vecmod.serving.model.text_batch import pad_together, prepare_text
 from vecmod.serving.model.transforms import prepare_image
 
 
@@ -26,17 +28,26 @@ class GraphModel:
         self.dimensions: Mapping[str, int] = {modality: tower.network.dim for modality, tower in recipe.towers.items()}
         self.max_batch = max_batch or recipe.best_batch
 
-    def prepare(self, modality: str, medium: Image) -> FloatArray:
+    def prepare(self, modality: str, medium: Medium) -> Prepared:
         """The network input of one decoded item."""
-        return prepare_image(medium, self._recipe.towers[modality].steps)
+        steps = self._recipe.towers[modality].steps
+        if isinstance(steps, TextSteps):
+            return prepare_text(cast("str", medium), steps)
+        return Prepared(prepare_image(cast("Image", medium), steps))
 
-    def embed(self, modality: str, items: Sequence[FloatArray]) -> FloatArray:
+    def embed(self, modality: str, items: Sequence[Inputs]) -> FloatArray:
         """Vectors float32 ``[n, dim]``."""
-        return self._engines[modality].run(np.stack(items))
+        steps = self._recipe.towers[modality].steps
+        batch = pad_together(items, steps) if isinstance(steps, TextSteps) else np.stack(items)
+        vectors = self._engines[modality].run(batch)
+        return _unit(vectors) if self._recipe.normalized else vectors
 
-    def blank(self, modality: str) -> FloatArray:
-        """A black picture, prepared."""
-        return np.zeros(self._recipe.towers[modality].network.input_shape, np.float32)
+    def blank(self, modality: str) -> Inputs:
+        """No light, or no text, prepared."""
+        steps = self._recipe.towers[modality].steps
+        if isinstance(steps, TextSteps):
+            return prepare_text("", steps).content
+        return np.zeros((3, steps.size, steps.size), np.float32)
 
     def meta(self) -> ModelMeta:
         """The truth about model and engine."""
@@ -62,3 +73,10 @@ class GraphModel:
         """Free the engines."""
         for engine in self._engines.values():
             engine.close()
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    """Scaled to length 1; a vector of zeros stays one."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: FloatArray = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit

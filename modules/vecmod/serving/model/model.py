@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from PIL.Image import Image
-
 from vecmod.contract.meta_api import ModelMeta
-from vecmod.serving.engine.engine import FloatArray
+from vecmod.serving.engine.engine import FloatArray, Inputs
+from vecmod.serving.model.recipe import Medium, Prepared
 
 
 class Model(Protocol):
@@ -15,15 +14,15 @@ class Model(Protocol):
     dimensions: Mapping[str, int]
     max_batch: int
 
-    def prepare(self, modality: str, medium: Image) -> FloatArray:
+    def prepare(self, modality: str, medium: Medium) -> Prepared:
         """The network input of one decoded item."""
         ...
 
-    def embed(self, modality: str, items: Sequence[FloatArray]) -> FloatArray:
+    def embed(self, modality: str, items: Sequence[Inputs]) -> FloatArray:
         """Vectors float32 ``[n, dim]`` of prepared items."""
         ...
 
-    def blank(self, modality: str) -> FloatArray:
+    def blank(self, modality: str) -> Inputs:
         """A prepared item without content, for the warm-up."""
         ...
 

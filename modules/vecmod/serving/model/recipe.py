@@ -1,11 +1,17 @@
 """What a family yields: everything that makes a model, as frozen data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from PIL.Image import Image
+
+from vecmod.serving.engine.engine import IdArray, Inputs
 from vecmod.serving.engine.network import AnyNetwork
+
+# What is decoded: a picture in mode RGB, or a text.
+Medium = Image | str
 
 
 class Filter(StrEnum):
@@ -52,11 +58,46 @@ class ImageSteps:
         )
 
 
+class Tokens(NamedTuple):
+    """Ids int64 ``[length]`` of a text, and how many of its tokens did not fit."""
+
+    ids: IdArray
+    dropped: int
+
+
+@dataclass(frozen=True)
+class TextSteps:
+    """How a text becomes the input of a network.
+
+    Attributes:
+        tokenize: text to ids, cut to the context, with the marks of start and end.
+        context: ids at most.
+        pad_id: fills the shorter texts of a batch.
+        full: every text is filled up to the context, as some models were trained; else to the longest of a batch.
+    """
+
+    tokenize: Callable[[str], Tokens]
+    context: int
+    pad_id: int
+    full: bool = False
+
+    def describe(self) -> str:
+        """One line for ``/meta``."""
+        return f"at most {self.context} tokens, {'always filled up' if self.full else 'as many as there are'}"
+
+
+class Prepared(NamedTuple):
+    """What a network is given for one item, and what its sender should know; empty if nothing."""
+
+    content: Inputs
+    warning: str = ""
+
+
 @dataclass(frozen=True)
 class Tower:
     """One encoder: preprocessing and network."""
 
-    steps: ImageSteps
+    steps: ImageSteps | TextSteps
     network: AnyNetwork
 
 
@@ -69,7 +110,7 @@ class Recipe:
         revision: which weights exactly: SHA-256, commit or package version.
         licence: licence of the weights.
         towers: encoders by modality name.
-        normalized: whether vectors have length 1.
+        normalized: whether vectors are scaled to length 1.
         best_batch: inputs in one run beyond which throughput no longer grows on a CPU.
     """
 

@@ -1,0 +1,1 @@
+"""The multi2vec-clip service: texts and pictures in one space."""

@@ -1,0 +1,28 @@
+"""Short ways into recipes, with their types."""
+
+from PIL import Image
+
+from vecmod.serving.engine.engine import Inputs
+from vecmod.serving.media.decode import Decoder
+from vecmod.serving.media.image import ImageLimits
+from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps
+from vecmod.serving.model.transforms import prepare_image
+
+
+def image_steps(recipe: Recipe) -> ImageSteps:
+    steps = recipe.towers["image"].steps
+    assert isinstance(steps, ImageSteps)
+    return steps
+
+
+def text_steps(recipe: Recipe) -> TextSteps:
+    steps = recipe.towers["text"].steps
+    assert isinstance(steps, TextSteps)
+    return steps
+
+
+def prepared(base64: str, steps: ImageSteps) -> Inputs:
+    """The network input of a picture as it comes over the wire."""
+    with Decoder(ImageLimits(10**8, 200)).decode("image", base64) as image:
+        assert isinstance(image, Image.Image)
+        return prepare_image(image, steps)
