@@ -24,6 +24,7 @@ class DummyModel:
         self.dimensions: Mapping[str, int] = {"image": 3}
         self.max_batch = 8
         self.sizes: list[int] = []
+        self.entered = threading.Event()
         self.release = threading.Event()
         self.release.set()
         self._seconds = seconds
@@ -36,6 +37,7 @@ class DummyModel:
 
     def embed(self, modality: str, items: Sequence[Inputs]) -> FloatArray:
         assert modality == "image"
+        self.entered.set()
         self.release.wait(30)
         self._before_run(items)
         time.sleep(self._seconds)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from vecmod.contract.modality import MODALITIES
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -37,6 +39,26 @@ def by_image(vectors: dict[str, Any]) -> Callable[[Sent], tuple[int, str, dict[s
             return 500, '{"error":"no fake vector"}', {}
         vector = vectors[body["image"]]
         return 200, json.dumps({"id": body["id"], "vector": vector, "dim": len(vector)}), {}
+
+    return reply
+
+
+def by_lists(vectors: dict[str, Any], extra: dict[str, Any]) -> Callable[[Sent], tuple[int, str, dict[str, str]]]:
+    """Answers like multi2vec: vectors by list and value, 500 for values it does not know."""
+
+    def reply(sent: Sent) -> tuple[int, str, dict[str, str]]:
+        if sent.method == "GET":
+            return 204, "", {}
+        body = json.loads(sent.body)
+        known = {modality.plural: vectors.get(modality.plural, {}) for modality in MODALITIES}
+        if any(value not in known[name] for name, values in body.items() for value in values):
+            return 500, '{"error":"no fake vector"}', {}
+        answer = {
+            modality.answer: [known[modality.plural][value] for value in body[modality.plural]]
+            for modality in MODALITIES
+            if modality.plural in body
+        }
+        return 200, json.dumps({**answer, **extra}), {}
 
     return reply
 

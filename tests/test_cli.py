@@ -96,8 +96,8 @@ def test_a_service_killed_in_the_middle_loses_and_doubles_nothing(cache: Path, t
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["search"], "say what to search by: either --image FILE or --object ID"),
-        (["search", "--image", "a", "--object", "b"], "either --image FILE or --object ID"),
+        (["search"], "say what to search by: --image FILE, --text WORDS or --object ID"),
+        (["search", "--image", "a", "--object", "b"], "one of them"),
         (["search", "--object", "x", "--store", "memory://"], "the store is empty; fill it with vecmod insert"),
         (
             ["search", "--object", "x", "--store", "ftp://x"],
@@ -200,10 +200,15 @@ def test_a_demo_that_is_ended_leaves_nothing_running(ending: signal.Signals, tmp
 
 
 def test_demo(tmp_path: Path) -> None:
-    for expected in ("16 photos stored", "0 photos stored"):
+    for expected in ("PhotoInWords: 16 photos stored", "PhotoInWords: 0 photos stored"):
         done = vecmod("demo", "--check", cwd=tmp_path, VECMOD_CACHE_DIR=str(tmp_path / "cache"))
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
-        for query, nearest in (("cat-crop.png", "cat.jpg"), ("temple-webp.webp", "temple.jpg")):
+        for query, nearest in (
+            ("cat-crop.png", "cat.jpg"),
+            ("temple-webp.webp", "temple.jpg"),
+            ("a hot drink", "coffee"),
+        ):
             assert any(query in line and nearest in line for line in done.stdout.splitlines())
-    assert "stopped" in (tmp_path / ".demo/service.log").read_text()
+    for service in ("img2vec-neural", "multi2vec-clip"):
+        assert "stopped" in (tmp_path / f".demo/{service}.log").read_text()

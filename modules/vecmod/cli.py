@@ -43,7 +43,7 @@ Service = Annotated[str | None, typer.Option(help=f"URL of the service; default:
 
 @app.command()
 def serve(
-    service: Annotated[str, typer.Argument(help="img2vec-neural")],
+    service: Annotated[str, typer.Argument(help="img2vec-neural or multi2vec-clip")],
     model: Annotated[str | None, typer.Option(help="model to serve; default: MODEL_NAME, the service's own")] = None,
     host: Annotated[str | None, typer.Option(help="address; default: VECMOD_HOST, 127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="port; default: VECMOD_PORT, 8080")] = None,
@@ -59,7 +59,7 @@ def serve(
 
 @app.command()
 def convert(
-    service: Annotated[str, typer.Argument(help="img2vec-neural")],
+    service: Annotated[str, typer.Argument(help="img2vec-neural or multi2vec-clip")],
     output: Annotated[Path, typer.Option(help="graph file to write, *.onnx")],
     model: Annotated[str | None, typer.Option(help="model to convert; default: MODEL_NAME, the service's own")] = None,
     weights: Annotated[Path | None, typer.Option(help="weights; default: VECMOD_MODEL_PATH, else fetched")] = None,
@@ -98,6 +98,7 @@ def insert(
 @app.command()
 def search(
     image: Annotated[str | None, typer.Option(help="picture file to compare with")] = None,
+    text: Annotated[str | None, typer.Option(help="words to compare with, if the class's module reads text")] = None,
     object_id: Annotated[str | None, typer.Option("--object", help="id of a stored object to compare with")] = None,
     class_name: Annotated[str | None, typer.Option("--class", help="class to search; default: the only one")] = None,
     limit: Annotated[int, typer.Option(help="hits at most")] = 10,
@@ -107,16 +108,17 @@ def search(
     store: Store = None,
     service: Service = None,
 ) -> None:
-    """Find the stored pictures nearest to a picture or to a stored object."""
-    if (image is None) == (object_id is None):
-        _stop("say what to search by: either --image FILE or --object ID")
+    """Find the stored pictures nearest to a picture, to words, or to a stored object."""
+    if sum(given is not None for given in (image, text, object_id)) != 1:
+        _stop("say what to search by: --image FILE, --text WORDS or --object ID, one of them")
     with _open_host(store, service, "") as host:
         collection = _pick_class(host, class_name)
-        page = {"limit": limit, "offset": offset}
         if image is not None:
-            hits = collection.near_image(Path(image), distance=distance, **page)
+            hits = collection.near_image(Path(image), limit=limit, offset=offset, distance=distance)
+        elif text is not None:
+            hits = collection.near_text(text, limit=limit, offset=offset, distance=distance)
         else:
-            hits = collection.near_object(str(object_id), distance=distance, **page)
+            hits = collection.near_object(str(object_id), limit=limit, offset=offset, distance=distance)
     _print_json(hits) if as_json else _print_hits(hits)
 
 

@@ -1,5 +1,6 @@
 """The built-in text and image model: its text tower against transformers, its labels, and what it finds."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,7 @@ TEXTS = [
     "一只猫坐在垫子上",
     "naïve\tCAFÉ\n",
 ]
-QUESTIONS = {
-    "a cat": "cat",
-    "a pet animal": "cat",
-    "a cup of coffee": "coffee",
-    "a hot drink": "coffee",
-    "a rocket launch": "rocket",
-    "a buddhist temple": "temple",
-    "a flower": "flower",
-    "citrus fruit": "lime",
-    "an astronaut in a space suit": "astronaut",
-    "a brick wall": "bricks",
-    "a person taking pictures": "photographer",
-    "an observatory dome": "observatory",
-    "stone arches": "arches",
-    "a melon": "melon",
-}
+QUESTIONS: dict[str, str] = json.loads((SAMPLES / "questions.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +88,7 @@ def test_a_question_finds_its_photo(question: str, answer: str, model: GraphMode
 def photos(model: GraphModel, recipe: Recipe) -> dict[str, Any]:
     files = sorted((SAMPLES / "photos").glob("*.jpg"))
     inputs = [prepared(b64(file.read_bytes()), image_steps(recipe)) for file in files]
-    return dict(zip((file.stem for file in files), model.embed("image", inputs), strict=True))
+    return dict(zip((file.name for file in files), model.embed("image", inputs), strict=True))
 
 
 def test_other_weights_are_refused(cache: Path) -> None:

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from vecmod.host.catalog import known_modules
 from vecmod.host.classconfig import parse_class
 from vecmod.host.host_errors import InvalidClass
 
 MODULE = "img2vec-neural"
+KNOWN = known_modules()
 
 
 def definition(**changes: Any) -> dict[str, Any]:
@@ -21,22 +23,22 @@ def test_a_whole_class() -> None:
         {"name": "thumb", "dataType": ["blob"]},
         {"name": "tags", "dataType": ["text[]"]},
     ]
-    config = parse_class(definition(properties=properties), (MODULE,), "none")
+    config = parse_class(definition(properties=properties), KNOWN, "none")
     assert [(field.name, field.modality.name) for field in config.fields] == [("image", "image")]
     assert config.media() == {"image", "thumb"}
 
 
 def test_class_names_begin_with_a_capital() -> None:
-    config = parse_class(definition(**{"class": "photo"}), (MODULE,), "none")
+    config = parse_class(definition(**{"class": "photo"}), KNOWN, "none")
     assert config.name == config.definition["class"] == "Photo"
 
 
 def test_the_default_vectorizer_is_written_down() -> None:
     without = definition()
     del without["vectorizer"]
-    assert parse_class(without, (MODULE,), MODULE).definition["vectorizer"] == MODULE
+    assert parse_class(without, KNOWN, MODULE).definition["vectorizer"] == MODULE
     with pytest.raises(InvalidClass, match='vectorizer: no module with name "none" present'):
-        parse_class(without, (MODULE,), "none")
+        parse_class(without, KNOWN, "none")
 
 
 @pytest.mark.parametrize(
@@ -57,4 +59,4 @@ def test_the_default_vectorizer_is_written_down() -> None:
 )
 def test_what_cannot_work_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidClass, match=message):
-        parse_class(definition(**changes), (MODULE,), "none")
+        parse_class(definition(**changes), KNOWN, "none")

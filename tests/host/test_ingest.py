@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fake_service import FakeService, Sent, by_image, fake_service
-from vecmod.host.catalog import IMG2VEC_NEURAL
+from vecmod.host.catalog import IMG2VEC_NEURAL, known_modules
 from vecmod.host.classconfig import ClassConfig, parse_class
 from vecmod.host.client import ServiceClient
 from vecmod.host.host_errors import StoreError
@@ -23,7 +23,9 @@ from vecmod.host.stores.store import Record, Rejection, StoredClass
 
 MODULE = IMG2VEC_NEURAL.name
 CONFIG = parse_class(
-    {"class": "Photo", "vectorizer": MODULE, "moduleConfig": {MODULE: {"imageFields": ["image"]}}}, (MODULE,), "none"
+    {"class": "Photo", "vectorizer": MODULE, "moduleConfig": {MODULE: {"imageFields": ["image"]}}},
+    known_modules(),
+    "none",
 )
 
 
@@ -188,7 +190,7 @@ def test_objects_without_id_get_one(fake: FakeService, store: MemoryStore) -> No
 def test_several_fields_are_averaged(fake: FakeService) -> None:
     config = parse_class(
         {"class": "Pair", "vectorizer": MODULE, "moduleConfig": {MODULE: {"imageFields": ["front", "back"]}}},
-        (MODULE,),
+        known_modules(),
         "none",
     )
     store = MemoryStore()

@@ -117,7 +117,7 @@ def test_work_of_callers_who_left_is_not_done() -> None:
         model.release.clear()
         with ThreadPoolExecutor(1) as waiting:
             first = waiting.submit(caller.vector, b64(encoded(gradient(4, 4))))
-            running.wait_for(lambda: caller.metric("vecmod_requests_in_flight") == 1)
+            assert model.entered.wait(30)  # in a batch of its own
             left = [send(caller, body) for _ in range(20)]
             running.wait_for(lambda: caller.metric("vecmod_requests_in_flight") == 21)
             for opened in left:

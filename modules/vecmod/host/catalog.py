@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-from vecmod.contract.modality import IMAGE, Modality
+from vecmod.contract.modality import IMAGE, TEXT, Modality
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class KnownModule:
         wait_variable: whether to wait for the service at start.
         modalities: what it can embed.
         lists: True if it is asked by lists (``/vectorize``), False if item by item (``/vectors``).
+        says_json: whether requests carry a Content-Type, as Weaviate's do for this module.
     """
 
     name: str
@@ -23,6 +24,7 @@ class KnownModule:
     wait_variable: str
     modalities: tuple[Modality, ...]
     lists: bool
+    says_json: bool = False
 
 
 IMG2VEC_NEURAL = KnownModule(
@@ -31,6 +33,14 @@ IMG2VEC_NEURAL = KnownModule(
     wait_variable="IMAGE_WAIT_FOR_STARTUP",
     modalities=(IMAGE,),
     lists=False,
+)
+MULTI2VEC_CLIP = KnownModule(
+    name="multi2vec-clip",
+    origin_variable="CLIP_INFERENCE_API",
+    wait_variable="CLIP_WAIT_FOR_STARTUP",
+    modalities=(TEXT, IMAGE),
+    lists=True,
+    says_json=True,
 )
 
 

@@ -1,11 +1,13 @@
-"""A class definition, Weaviate's own JSON, to a checked list of (field, modality)."""
+"""A class definition, Weaviate's own JSON, to a checked list of (field, modality, weight)."""
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vecmod.contract.modality import IMAGE, Modality
+from vecmod.contract.modality import TEXT
+from vecmod.host.catalog import KnownModule
+from vecmod.host.fieldconfig import VectorField, read_fields, read_only_images
 from vecmod.host.host_errors import InvalidClass
 
 # The rules of entities/schema/validation.go in Weaviate.
@@ -15,22 +17,15 @@ BLOB = "blob"
 
 
 @dataclass(frozen=True)
-class VectorField:
-    """A property that is vectorised."""
-
-    name: str
-    modality: Modality
-
-
-@dataclass(frozen=True)
 class ClassConfig:
     """A checked class.
 
     Attributes:
         name: of the class.
         module: the module that vectorises it.
-        fields: what is vectorised, in configured order.
+        fields: what is vectorised, in wire order of the modalities, then as configured.
         blobs: declared properties that hold media; they are vectorised, not stored.
+        origin: URL of the service for this class alone; empty for the module's own.
         definition: the JSON it was read from, with name and vectorizer as they were understood.
     """
 
@@ -38,20 +33,24 @@ class ClassConfig:
     module: str
     fields: tuple[VectorField, ...]
     blobs: frozenset[str]
+    origin: str
     definition: Mapping[str, Any]
 
     def media(self) -> frozenset[str]:
         """Names of all properties that hold media."""
-        return self.blobs | {field.name for field in self.fields if field.modality is IMAGE}
+        return self.blobs | {field.name for field in self.fields if field.modality is not TEXT}
 
 
-def parse_class(definition: Mapping[str, Any], modules: Container[str], default_module: str) -> ClassConfig:
+def parse_class(
+    definition: Mapping[str, Any], modules: Mapping[str, KnownModule], default_module: str, *, by_position: bool = False
+) -> ClassConfig:
     """Check a class definition.
 
     Args:
         definition: JSON as sent to Weaviate's ``POST /v1/schema``.
-        modules: names of the modules that can be used.
+        modules: those that can be used, by name.
         default_module: vectorizer of a class that names none.
+        by_position: give weights to fields as Weaviate does, whose lists of names it has sorted before.
 
     Raises:
         InvalidClass: with Weaviate's message, or ours where Weaviate accepts what can only go wrong.
@@ -61,11 +60,24 @@ def parse_class(definition: Mapping[str, Any], modules: Container[str], default_
     if module not in modules:
         raise InvalidClass(f'vectorizer: no module with name "{module}" present')
     settings = _settings(definition, name, module)
+    kind = modules[module]
     try:
-        fields = _image_fields(settings)
+        fields = (
+            read_fields(settings, kind.modalities, by_position=by_position)
+            if kind.lists
+            else read_only_images(settings)
+        )
     except InvalidClass as error:
         raise InvalidClass(f"module '{module}': {error}") from error
-    return ClassConfig(name, module, fields, _blobs(definition), {**definition, "class": name, "vectorizer": module})
+    origin = settings.get("inferenceUrl") if kind.lists else ""
+    return ClassConfig(
+        name,
+        module,
+        fields,
+        _blobs(definition),
+        origin if isinstance(origin, str) else "",
+        {**definition, "class": name, "vectorizer": module},
+    )
 
 
 def _class_name(name: object) -> str:
@@ -82,33 +94,6 @@ def _settings(definition: Mapping[str, Any], name: str, module: str) -> Mapping[
     if not isinstance(settings, Mapping):
         raise InvalidClass(f'no vectorizer found for class "{name}"')
     return settings
-
-
-def _image_fields(settings: Mapping[str, Any]) -> tuple[VectorField, ...]:
-    """Weaviate: modules/img2vec-neural/vectorizer/class_settings.go; the first fault wins."""
-    if IMAGE.fields_key not in settings:
-        raise InvalidClass("imageFields not present")
-    names = settings[IMAGE.fields_key]
-    if not isinstance(names, list):
-        raise InvalidClass("imageFields must be an array")
-    if not names:
-        raise InvalidClass("must contain at least one image field name in imageFields")
-    for name in names:
-        _check_field(name)
-    return tuple(VectorField(name, IMAGE) for name in dict.fromkeys(names))
-
-
-def _check_field(name: object) -> None:
-    if not isinstance(name, str):
-        raise InvalidClass("imageField must be a string")
-    if not name:
-        raise InvalidClass("imageField values cannot be empty")
-    if name[0].isupper():
-        # Weaviate accepts this and never finds the property: stored names start with a lower-case letter.
-        raise InvalidClass(
-            f"imageFields names {name!r}, but property names start with a lower-case letter: "
-            f"write {name[0].lower() + name[1:]!r}"
-        )
 
 
 def _blobs(definition: Mapping[str, Any]) -> frozenset[str]:

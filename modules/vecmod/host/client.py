@@ -5,6 +5,8 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from copy import copy
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 from urllib3.util import parse_url
 
+from vecmod.contract.modality import IMAGE, TEXT, Modality
 from vecmod.contract.vectors_api import EXAMPLE_IMAGE
 from vecmod.host.catalog import KnownModule
 from vecmod.host.collect import Piece
@@ -30,6 +33,8 @@ from vecmod.host.host_errors import HostError, InvalidSettings, ServiceError, Se
 _RESENDS = (0.1, 0.5, 1.5)
 _BUSY = 503
 _FAULTS = 400
+# Go writes these as escapes, so that JSON can stand in a web page.
+_GO_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 _READ_BYTES = 1 << 16
 _PROBE_SECONDS = 0.5
 _TELL_SECONDS = 5.0
@@ -73,18 +78,30 @@ class ServiceClient:
             ServiceError: if the service refuses, fails, or answers with anything but one finite vector each.
             ServiceUnreachable: if the service cannot be reached.
         """
+        if self.module.lists:
+            return self._lists(pieces)
         return [self._one(f"{name}_{index}", piece.modality.name, piece.value) for index, piece in enumerate(pieces)]
 
-    def vectorize_query(self, modality: str, value: str) -> Vector:
+    def vectorize_query(self, modality: Modality, value: str) -> Vector:
         """The vector of a query; raises as :meth:`vectorize`."""
         try:
-            return self._one(f"search_{time.time_ns()}", modality, value)
+            if self.module.lists:
+                return self._lists([Piece("", modality, value)])[0]
+            return self._one(f"search_{time.time_ns()}", modality.name, value)
         except ServiceError as error:
-            raise ServiceError(f"vectorize {modality}: {error}", error.code) from error
+            raise ServiceError(f"vectorize {modality.name}: {error}", error.code) from error
 
     def dimension(self) -> int:
         """Length of the service's vectors, found by asking for one."""
-        return len(self._one("dimension", "image", EXAMPLE_IMAGE))
+        text = TEXT in self.module.modalities
+        piece = Piece("", TEXT, "dimension") if text else Piece("", IMAGE, EXAMPLE_IMAGE)
+        return len(self.vectorize([piece], "dimension")[0])
+
+    def at(self, origin: str) -> "ServiceClient":
+        """The same module elsewhere, on the same connections; the URL is taken as it is, as Weaviate does."""
+        other = copy(self)
+        other.origin = origin
+        return other
 
     def is_ready(self) -> str:
         """Empty if the service is ready, else the reason why not."""
@@ -118,6 +135,22 @@ class ServiceClient:
         """Close all connections."""
         self._pool.clear()
 
+    def _lists(self, pieces: Sequence[Piece]) -> list[Vector]:
+        """One request with a list for each modality; pieces come ordered by modality."""
+        groups = {
+            modality: [piece.value for piece in group]
+            for modality, group in groupby(pieces, key=lambda piece: piece.modality)
+        }
+        answer = self._post("/vectorize", {modality.plural: values for modality, values in groups.items()})
+        vectors = []
+        for modality, values in groups.items():
+            found = answer.get(modality.answer) or []
+            if not isinstance(found, list) or len(found) != len(values):
+                count = len(found) if isinstance(found, list) else "no list of"
+                raise ServiceError(f"{count} vectors for {len(values)} inputs in {modality.answer}")
+            vectors += [_as_vector(one) for one in found]
+        return vectors
+
     def _one(self, name: str, key: str, value: str) -> Vector:
         answer = self._post("/vectors", {"id": name, key: value})
         if not isinstance(answer.get("dim", 0), int):
@@ -126,7 +159,7 @@ class ServiceClient:
 
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of a service that took the request."""
-        raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).translate(_GO_ESCAPES).encode()
         deadline = time.monotonic() + self._timeout if self._timeout else None
         response = self._send(path, raw, deadline)
         while response.status == _BUSY and (wait := _retry_after(response)) and _fits(wait, deadline):
@@ -142,6 +175,7 @@ class ServiceClient:
                     "POST",
                     f"{self.origin}{path}",
                     body=raw,
+                    headers={"Content-Type": "application/json"} if self.module.says_json else None,
                     timeout=urllib3.Timeout(total=left),
                     redirect=False,
                     preload_content=False,

@@ -9,6 +9,7 @@ from vecmod.host.client import ServiceClient
 from vecmod.host.host_errors import UnknownObject
 from vecmod.host.ingest import Ingest, IngestReport
 from vecmod.host.media_input import MediaInput
+from vecmod.host.near_text import Move, TextQuery, text_vector
 from vecmod.host.search import Page, Search
 from vecmod.host.stores.store import Hit, Record, Store, Vector
 
@@ -85,6 +86,28 @@ class Collection:
             ServiceError, ServiceUnreachable: if it cannot be vectorised.
         """
         return self._search.near_image(self._client(), image, Page(limit, offset, distance))
+
+    def near_text(
+        self,
+        text: str | Sequence[str],
+        *,
+        to: Move | None = None,
+        away: Move | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        distance: float | None = None,
+    ) -> list[Hit]:
+        """Objects like a text, or like the mean of several, nearest first; ``to`` and ``away`` move the query.
+
+        Raises:
+            InvalidQuery: if the module reads no text, or the numbers make no sense.
+            ServiceError, ServiceUnreachable: if it cannot be vectorised.
+        """
+        page = Page(limit, offset, distance)
+        page.check()
+        query = TextQuery([text] if isinstance(text, str) else text, to, away)
+        vector = text_vector(self._client(), query, lambda name: self.get(name).vector)
+        return self._search.near_vector(vector, page)
 
     def near_object(
         self, object_id: str, *, limit: int = 10, offset: int = 0, distance: float | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vecmod.contract.modality import IMAGE
 from vecmod.host.classconfig import ClassConfig
 from vecmod.host.host_errors import InvalidClass
 
@@ -31,19 +32,19 @@ def objects_of(config: ClassConfig, folder: Path, files: list[Path]) -> Iterator
     The id follows from class and place. Files are read as the objects are used, not before.
 
     Raises:
-        InvalidClass: if the class has several image fields, so that it is not clear which one is meant, or calls
-            its field ``path``.
+        InvalidClass: unless the class has exactly one image field, and calls it other than ``path``.
     """
-    if len(config.fields) > 1:
-        names = ", ".join(field.name for field in config.fields)
-        raise InvalidClass(f"a folder fills one image field, class {config.name} has several: {names}")
-    if config.fields[0].name == _PLACE:
+    fields = [field.name for field in config.fields if field.modality is IMAGE]
+    if len(fields) != 1:
+        names = ", ".join(fields) or "none"
+        raise InvalidClass(f"a folder fills one image field, class {config.name} has {len(fields)}: {names}")
+    if fields[0] == _PLACE:
         raise InvalidClass(f"the image field cannot be {_PLACE!r}, which holds the file's place; rename it")
     for file in files:
         place = _printable(file.relative_to(folder))
         yield {
             "id": str(uuid.uuid5(_NAMESPACE, f"{config.name}/{place}")),
-            "properties": {config.fields[0].name: file, _PLACE: place},
+            "properties": {fields[0]: file, _PLACE: place},
         }
 
 

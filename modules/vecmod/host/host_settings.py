@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -50,6 +50,9 @@ class HostSettings(BaseModel):
     store: str = Field("vecmod.db", alias="VECMOD_STORE", description="URL or file of the vector database")
     concurrency: Annotated[int, Field(gt=0)] = Field(
         16, alias="VECMOD_CONCURRENCY", description="objects vectorised at once"
+    )
+    weights: Literal["declared", "weaviate"] = Field(
+        "declared", alias="VECMOD_WEIGHTS", description="whose weight is whose: as declared, or as Weaviate pairs them"
     )
     module_variables: Mapping[str, str] = Field(
         default={}, alias="", description="the variables that modules read: origins and start-up rules"

@@ -128,7 +128,7 @@ class Ingest:
         if self._unreachable.is_set():
             raise ServiceUnreachable(_GONE)
         try:
-            vector = combine(self._client.vectorize(one.pieces, one.id))
+            vector = combine(one.pieces, self._client.vectorize(one.pieces, one.id))
         except ServiceUnreachable:
             self._unreachable.set()
             raise

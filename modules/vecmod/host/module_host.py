@@ -5,8 +5,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from vecmod.host.catalog import known_modules
-from vecmod.host.classconfig import CLASS_NAME, parse_class
+from vecmod.host.catalog import KnownModule, known_modules
+from vecmod.host.classconfig import CLASS_NAME, ClassConfig, parse_class
 from vecmod.host.client import ServiceClient
 from vecmod.host.collection import Collection
 from vecmod.host.host_errors import InvalidClass, UnknownClass
@@ -61,10 +61,12 @@ class ModuleHost:
             InvalidClass: if the definition cannot work, or differs from the one in the store.
             ServiceUnreachable: if the length of the vectors cannot be asked for.
         """
-        config = parse_class(definition, self._settings.enable_modules, self._settings.default_vectorizer_module)
+        known = known_modules()
+        enabled = {name: known[name] for name in self._settings.enable_modules if name in known}
+        config = self._parse(definition, enabled)
         stored = self._store.get_class(config.name)
         if stored is None:
-            dim = self.registry().get(config.module).dimension()
+            dim = self._client(config).dimension()
             self._store.create_class(config.name, StoredClass(config.definition, dim))
         elif stored.definition != config.definition:
             raise InvalidClass(
@@ -83,8 +85,8 @@ class ModuleHost:
         if stored is None:
             have = ", ".join(self.class_names()) or "none"
             raise UnknownClass(f"there is no class {name} in {self._settings.store}; it has: {have}")
-        config = parse_class(stored.definition, known_modules(), self._settings.default_vectorizer_module)
-        client = partial(self._client, config.module)
+        config = self._parse(stored.definition, known_modules())
+        client = partial(self._client, config)
         return Collection(config, client, self._store, stored.dim, self._settings.concurrency)
 
     def drop_class(self, name: str) -> None:
@@ -97,5 +99,10 @@ class ModuleHost:
             self._registry = ModuleRegistry(self._settings, self._ready_seconds)
         return self._registry
 
-    def _client(self, module: str) -> ServiceClient:
-        return self.registry().get(module)
+    def _parse(self, definition: Mapping[str, Any], modules: Mapping[str, KnownModule]) -> ClassConfig:
+        default, by_position = self._settings.default_vectorizer_module, self._settings.weights == "weaviate"
+        return parse_class(definition, modules, default, by_position=by_position)
+
+    def _client(self, config: ClassConfig) -> ServiceClient:
+        client = self.registry().get(config.module)
+        return client.at(config.origin) if config.origin else client

@@ -23,7 +23,6 @@ class ModuleRegistry:
 
     Raises:
         InvalidSettings: if an enabled module's origin is not set.
-        ServiceUnreachable: if a service does not become ready.
     """
 
     def __init__(self, settings: HostSettings, ready_seconds: float = READY_SECONDS) -> None:
@@ -31,21 +30,26 @@ class ModuleRegistry:
         default = settings.default_vectorizer_module
         if default != "none" and default not in self._clients:
             raise InvalidSettings(f'invalid config: default vectorizer module: no module with name "{default}" present')
-        for client in self._clients.values():
-            waiting = settings.module_variables.get(client.module.wait_variable, "")
-            if not waiting or waiting.lower() in _ON:
-                client.wait_until_ready(ready_seconds)
+        self._variables = settings.module_variables
+        self._ready_seconds = ready_seconds
+        self._handed_out: set[str] = set()
 
     def get(self, name: str) -> ServiceClient:
-        """The client of a module.
+        """The client of a module, ready when it is first handed out, unless the variables say not to wait.
 
         Raises:
             InvalidSettings: if the module is not enabled.
+            ServiceUnreachable: if its service does not become ready.
         """
         if name not in self._clients:
             have = ", ".join(self._clients) or "none"
             raise InvalidSettings(f"module {name!r} is not enabled (enabled: {have}); add it to ENABLE_MODULES")
-        return self._clients[name]
+        client = self._clients[name]
+        waiting = self._variables.get(client.module.wait_variable, "")
+        if name not in self._handed_out and (not waiting or waiting.lower() in _ON):
+            client.wait_until_ready(self._ready_seconds)
+        self._handed_out.add(name)
+        return client
 
     def __contains__(self, name: object) -> bool:
         return name in self._clients

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vecmod.contract.modality import IMAGE
 from vecmod.host.classconfig import ClassConfig
 from vecmod.host.client import ServiceClient
 from vecmod.host.host_errors import InvalidQuery
@@ -50,7 +51,7 @@ class Search:
     def near_image(self, client: ServiceClient, image: MediaInput, page: Page) -> list[Hit]:
         """Objects like a picture; nearest first."""
         page.check()
-        return self.near_vector(client.vectorize_query("image", to_base64(image)), page)
+        return self.near_vector(client.vectorize_query(IMAGE, to_base64(image)), page)
 
     def near_vector(self, vector: Sequence[float] | Vector, page: Page, without: str | None = None) -> list[Hit]:
         """Objects near a vector; nearest first. ``without`` names one that is never a hit.
