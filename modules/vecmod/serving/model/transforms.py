@@ -13,18 +13,35 @@ def prepare_image(image: Image.Image, steps: ImageSteps) -> FloatArray:
     """Network input float32 ``[3, size, size]`` of an RGB picture."""
     if steps.center_crop is not None:
         image = image.crop(_center_box(image.size, steps.center_crop))
-    pixels = np.asarray(_squash(image, steps))
+    if steps.short_side is None:
+        square = _resize(image, (steps.size, steps.size), steps.filter)
+    else:
+        square = _cut_out(_resize(image, _scaled(image.size, steps.short_side), steps.filter), steps.size)
+    pixels = np.asarray(square)
     planes = np.empty((3, steps.size, steps.size), np.float32)
     for channel, table in enumerate(_tables(steps)):
         np.take(table, pixels[:, :, channel], out=planes[channel])
     return planes
 
 
-def _squash(image: Image.Image, steps: ImageSteps) -> Image.Image:
+def _scaled(size: tuple[int, int], short_side: int) -> tuple[int, int]:
+    """Width and height whose shorter one is given; the longer one is rounded down, as the models' authors do."""
+    width, height = size
+    short, long = min(size), max(size)
+    other = int(short_side * long / short)
+    return (short_side, other) if width <= height else (other, short_side)
+
+
+def _cut_out(image: Image.Image, side: int) -> Image.Image:
+    left, top = ((length - side) // 2 for length in image.size)
+    return image.crop((left, top, left + side, top + side))
+
+
+def _resize(image: Image.Image, size: tuple[int, int], kind: Filter) -> Image.Image:
     # Width first, then height, in two calls: Pillow 13 began to shrink tall pictures vertically first, which
     # moves some pixels by one level; stored vectors were made in this order.
-    resample = _FILTERS[steps.filter]
-    return image.resize((steps.size, image.height), resample).resize((steps.size, steps.size), resample)
+    resample = _FILTERS[kind]
+    return image.resize((size[0], image.height), resample).resize(size, resample)
 
 
 def _center_box(size: tuple[int, int], share: float) -> tuple[int, int, int, int]:

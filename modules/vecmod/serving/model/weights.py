@@ -107,21 +107,30 @@ def network_of(file: WeightsFile, name: str, network: Network, input_shape: tupl
     return TrainedNetwork(name, network, input_shape, dim, file.digest, lambda: read_weights(file.path))
 
 
-def _local_file(path: Path) -> Path:
+def find_tensors(folder: Path) -> Path:
+    """The one file of a model folder that holds its tensors, safetensors before torch checkpoints.
+
+    Raises:
+        WeightsNotFound: if there is none, or several of a kind.
+    """
+    return _local_file(folder, (SAFETENSORS, *TORCH_SUFFIXES))
+
+
+def _local_file(path: Path, suffixes: tuple[str, ...] = _SUFFIXES) -> Path:
     if path.is_file():
-        if path.suffix not in _SUFFIXES:
-            raise WeightsNotFound(f"VECMOD_MODEL_PATH={path} is not a weights file: one of {', '.join(_SUFFIXES)}")
+        if path.suffix not in suffixes:
+            raise WeightsNotFound(f"VECMOD_MODEL_PATH={path} is not a weights file: one of {', '.join(suffixes)}")
         return path
     if not path.is_dir():
         raise WeightsNotFound(f"VECMOD_MODEL_PATH={path} does not exist; is the volume mounted?")
-    for suffix in _SUFFIXES:
+    for suffix in suffixes:
         found = sorted(path.glob(f"*{suffix}"))
         if len(found) == 1:
             return found[0]
         if found:
             names = ", ".join(file.name for file in found)
             raise WeightsNotFound(f"VECMOD_MODEL_PATH={path} holds several weights files ({names}); name one of them")
-    raise WeightsNotFound(f"VECMOD_MODEL_PATH={path} holds no weights file ({', '.join(_SUFFIXES)})")
+    raise WeightsNotFound(f"VECMOD_MODEL_PATH={path} holds no weights file ({', '.join(suffixes)})")
 
 
 def _download(place: WeightsPlace, hub: HubFile) -> Path:

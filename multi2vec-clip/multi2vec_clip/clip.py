@@ -1,0 +1,146 @@
+"""CLIP as transformers stores it (OpenAI's models, MetaCLIP and what was trained from them), from a model folder.
+
+Radford et al. 2021, arXiv:2103.00020. Vectors are those of ``CLIPModel.get_text_features`` and
+``get_image_features``, scaled to length 1 as the official container scales them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multi2vec_clip.model_folder import image_steps, model_folder, part_of, read_json
+from vecmod.serving.engine.network import Gelu, Ops, Tensor, TrainedNetwork
+from vecmod.serving.model.recipe import Recipe, TextSteps, Tower
+from vecmod.serving.model.tokenizer import read_tokenizer
+from vecmod.serving.model.transformer import Encoder, LayerNames, encode
+from vecmod.serving.model.weights import WeightsFile, WeightsPlace, find_tensors, read_weights
+
+_NAMES = LayerNames(
+    query="self_attn.q_proj",
+    key="self_attn.k_proj",
+    value="self_attn.v_proj",
+    out="self_attn.out_proj",
+    attention_norm="layer_norm1",
+    up="mlp.fc1",
+    down="mlp.fc2",
+    mlp_norm="layer_norm2",
+)
+# transformers' CLIPTextConfig and CLIPVisionConfig: what a config.json that does not say it means.
+_TEXT = {
+    "num_hidden_layers": 12,
+    "num_attention_heads": 8,
+    "layer_norm_eps": 1e-5,
+    "hidden_act": "quick_gelu",
+    "max_position_embeddings": 77,
+    "eos_token_id": 49407,
+    "pad_token_id": 1,
+}
+_VISION = {
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "layer_norm_eps": 1e-5,
+    "hidden_act": "quick_gelu",
+    "image_size": 224,
+    "patch_size": 32,
+}
+# Configs of the first models carry this id, which is none of the end of a text; transformers then takes the largest.
+_LEGACY_END = 2
+
+
+def clip(place: WeightsPlace) -> Recipe:
+    """A CLIP model from a folder: ``config.json``, ``tokenizer.json``, ``preprocessor_config.json`` and weights.
+
+    Raises:
+        WeightsNotFound: if the folder or one of its files is missing, or it holds a model of another kind.
+    """
+    folder = model_folder(place, "clip", model_type="clip")
+    config = read_json(folder / "config.json")
+    file = WeightsFile.at(find_tensors(folder))
+    dim = config.get("projection_dim", 512)
+    return Recipe(
+        name=f"clip: {folder.name}",
+        revision=file.revision(),
+        licence="see the model's card",
+        towers={
+            "text": _text_tower(folder, part_of(config, "text_config", _TEXT), file, dim),
+            "image": _image_tower(folder, part_of(config, "vision_config", _VISION), file, dim),
+        },
+        normalized=True,
+        best_batch=8,
+    )
+
+
+def _text_tower(folder: Path, config: dict[str, Any], file: WeightsFile, dim: int) -> Tower:
+    context = config["max_position_embeddings"]
+    end = config["eos_token_id"]
+    # The end itself fills up: attention looks back only, so what follows the end changes nothing.
+    pad = end if end != _LEGACY_END else 0
+    network = _Text(_encoder("text_model", config), None if end == _LEGACY_END else end)
+    return Tower(
+        TextSteps(read_tokenizer(folder / "tokenizer.json", context), context, pad),
+        TrainedNetwork(
+            f"clip-text-{_shape(network.encoder)}-{network.end}",
+            network,
+            ("length",),
+            dim,
+            file.digest,
+            lambda: read_weights(file.path),
+            input_type="int64",
+        ),
+    )
+
+
+def _image_tower(folder: Path, config: dict[str, Any], file: WeightsFile, dim: int) -> Tower:
+    steps = image_steps(folder / "preprocessor_config.json")
+    network = _Vision(_encoder("vision_model", config), config["patch_size"])
+    name = f"clip-image-{_shape(network.encoder)}-{network.patch}"
+    side = steps.size
+    return Tower(
+        steps, TrainedNetwork(name, network, (3, side, side), dim, file.digest, lambda: read_weights(file.path))
+    )
+
+
+def _encoder(prefix: str, config: dict[str, Any]) -> Encoder:
+    return Encoder(
+        prefix=f"{prefix}.encoder.layers",
+        names=_NAMES,
+        layers=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
+        eps=config["layer_norm_eps"],
+        activation=Gelu(config["hidden_act"]),
+        norm_first=True,
+    )
+
+
+def _shape(encoder: Encoder) -> str:
+    """What of the config shapes the network beside the weights, for the name of its graph."""
+    return f"{encoder.layers}x{encoder.heads}-{encoder.activation}-{encoder.eps:g}"
+
+
+@dataclass(frozen=True)
+class _Text:
+    encoder: Encoder
+    end: int | None
+
+    def __call__(self, ops: Ops[Tensor], x: Tensor) -> Tensor:
+        tokens = ops.add_rows(
+            ops.embed(x, "text_model.embeddings.token_embedding"), "text_model.embeddings.position_embedding"
+        )
+        tokens = encode(ops, tokens, self.encoder, causal=True)
+        tokens = ops.layer_norm(tokens, "text_model.final_layer_norm", self.encoder.eps)
+        return ops.linear(ops.token_at(tokens, x, self.end), "text_projection", bias=False)
+
+
+@dataclass(frozen=True)
+class _Vision:
+    encoder: Encoder
+    patch: int
+
+    def __call__(self, ops: Ops[Tensor], x: Tensor) -> Tensor:
+        tokens = ops.patches(ops.conv(x, "vision_model.embeddings.patch_embedding", self.patch))
+        tokens = ops.prepend(tokens, "vision_model.embeddings.class_embedding")
+        tokens = ops.add_rows(tokens, "vision_model.embeddings.position_embedding")
+        tokens = ops.layer_norm(tokens, "vision_model.pre_layrnorm", self.encoder.eps)
+        tokens = encode(ops, tokens, self.encoder)
+        pooled = ops.layer_norm(ops.first_token(tokens), "vision_model.post_layernorm", self.encoder.eps)
+        return ops.linear(pooled, "visual_projection", bias=False)

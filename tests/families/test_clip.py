@@ -1,0 +1,141 @@
+"""CLIP folders through every engine against transformers, which is called directly."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
+
+import running
+import tiny_clip
+from multi2vec_clip.clip import clip
+from pictures import b64, encoded, photo
+from recipes import image_steps, prepared, text_steps
+from vecmod.serving.engine.choose import EngineChoice, load_engine
+from vecmod.serving.model.graph_model import GraphModel
+from vecmod.serving.model.weights import WeightsNotFound, WeightsPlace
+
+TEXTS = [
+    "",
+    "cat",
+    "a photo of two dogs, playing!",
+    "word " * 60,
+    "word " * 200,
+    "😀🚀",
+    "一只猫坐在垫子上",
+    "It's\n 3 CAFÉs",
+]
+PHOTO = Image.open(BytesIO(photo("cat"))).convert("RGB")
+PICTURES = {
+    "square": PHOTO.resize((64, 64)),
+    "wide": PHOTO.resize((301, 97)),
+    "tall": PHOTO.resize((97, 301)),
+    "tiny": PHOTO.resize((3, 2)),
+    "large": PHOTO.resize((640, 479)),
+    "palette": PHOTO.resize((90, 70)).convert("P"),
+    "rgba": PHOTO.resize((90, 70)).convert("RGBA"),
+    "grey": PHOTO.resize((90, 70)).convert("L"),
+}
+
+
+@pytest.fixture(scope="module", params=[(2, "quick_gelu"), (49407, "gelu"), (49407, "gelu_pytorch_tanh")], ids=str)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    end, activation = request.param
+    return tiny_clip.write(tmp_path_factory.mktemp("tiny"), end=end, activation=activation)
+
+
+@pytest.fixture(scope="module", params=["onnx", "torch"])
+def model(request: pytest.FixtureRequest, folder: Path, cache: Path) -> GraphModel:
+    choice = EngineChoice(request.param, "cpu", 2, cache)
+    return GraphModel(clip(WeightsPlace(folder, cache, True)), lambda tower: load_engine(tower.network, choice), None)
+
+
+def cosine(ours: Any, theirs: torch.Tensor) -> Any:
+    reference = torch.nn.functional.normalize(theirs, dim=-1).numpy()
+    np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+    return (ours * reference).sum(axis=1)
+
+
+def reference_of(folder: Path) -> Any:
+    return CLIPModel.from_pretrained(folder)  # in evaluation mode
+
+
+def features(output: Any) -> torch.Tensor:
+    """Newer versions of transformers wrap the projected vector."""
+    return output if isinstance(output, torch.Tensor) else output.pooler_output
+
+
+def test_texts_are_those_of_the_reference(model: GraphModel, folder: Path) -> None:
+    reference, tokenizer = reference_of(folder), CLIPTokenizer.from_pretrained(folder)
+    items = [model.prepare("text", text).content for text in TEXTS]
+    given = [tokenizer(text, truncation=True, max_length=77, return_tensors="pt") for text in TEXTS]
+    assert [ids.tolist() for ids in items] == [one["input_ids"][0].tolist() for one in given]
+    with torch.no_grad():
+        expected = torch.cat([features(reference.get_text_features(**one)) for one in given])
+    assert cosine(model.embed("text", items), expected).min() > 0.99999
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_those_of_the_reference(name: str, model: GraphModel, folder: Path, cache: Path) -> None:
+    reference, processor = reference_of(folder), CLIPImageProcessorPil.from_pretrained(folder)
+    steps = image_steps(clip(WeightsPlace(folder, cache, True)))
+    ours = prepared(b64(encoded(PICTURES[name], "PNG")), steps)
+    theirs = processor(PICTURES[name].convert("RGB"), return_tensors="pt")["pixel_values"]
+    # Pillow 13 shrinks tall pictures in another order, which moves some pixels by one level.
+    np.testing.assert_allclose(ours[None], theirs.numpy(), atol=0.016 if name in ("tall", "large") else 1e-5)
+    with torch.no_grad():
+        expected = features(reference.get_image_features(pixel_values=theirs))
+    assert cosine(model.embed("image", [ours]), expected).min() > 0.99999
+
+
+def test_a_batch_changes_nothing(model: GraphModel) -> None:
+    items = [model.prepare("text", text).content for text in TEXTS]
+    together = model.embed("text", items)
+    for item, vector in zip(items, together, strict=True):
+        np.testing.assert_allclose(model.embed("text", [item])[0], vector, atol=2e-6)
+
+
+def test_over_http(folder: Path, cache: Path) -> None:
+    with running.in_thread(running.clip(cache, MODEL_NAME="clip", VECMOD_MODEL_PATH=folder)) as service:
+        answer = service(
+            "POST", "/vectorize", {"texts": ["a cat", "long " * 100], "images": [b64(photo("cat"))]}
+        ).json()
+        assert [len(answer["textVectors"]), len(answer["imageVectors"]), len(answer["imageVectors"][0])] == [2, 1, 24]
+        assert "the text has 102 tokens, of which the model reads the first 77" in answer["warnings"][0]
+        assert service("GET", "/meta").json()["details"]["dimensions"] == {"text": 24, "image": 24}
+
+
+def test_context_and_sizes_come_from_the_files(folder: Path, cache: Path) -> None:
+    recipe = clip(WeightsPlace(folder, cache, True))
+    assert (text_steps(recipe).context, image_steps(recipe).size, image_steps(recipe).short_side) == (77, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", None, "config.json is missing: copy the whole model folder"),
+        ("config.json", {"model_type": "siglip"}, "holds a model of type siglip, which MODEL_NAME=clip does not read"),
+        ("preprocessor_config.json", None, "preprocessor_config.json is missing"),
+        ("preprocessor_config.json", {"size": {"height": 9, "width": 9}}, "are not of this family"),
+    ],
+)
+def test_folders_that_cannot_be_read(
+    name: str, content: dict[str, Any] | None, message: str, folder: Path, tmp_path: Path
+) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(WeightsNotFound, match=message):
+        clip(WeightsPlace(tmp_path, tmp_path, True))
+
+
+def test_no_folder(cache: Path) -> None:
+    with pytest.raises(WeightsNotFound, match="mount one and name it in VECMOD_MODEL_PATH"):
+        clip(WeightsPlace(None, cache, True))
