@@ -1,12 +1,18 @@
 """multi2vec-clip as its clients see it, with the built-in model."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import running
 from pictures import b64, encoded, gradient, photo
+from vecmod.host.catalog import MULTI2VEC_CLIP
+from vecmod.host.client import ServiceClient
+from vecmod.serving.http.lifecycle import StartupFault
+from vecmod.serving.model.conse import conse_en
+from vecmod.serving.run import load_model
 
 IMAGE = b64(encoded(gradient(20, 10)))
 
@@ -102,3 +108,21 @@ def test_meta(clip_service: running.Caller) -> None:
     assert details["dimensions"] == {"text": 384, "image": 384}
     assert details["normalized"] is True
     assert "text: at most 256 tokens" in details["preprocessing"]
+
+
+def test_one_tower_alone(cache: Path) -> None:
+    with running.in_thread(running.clip(cache, VECMOD_TOWERS="text", VECMOD_NORMALIZE="0")) as text_only:
+        details = text_only("GET", "/meta").json()["details"]
+        assert (details["dimensions"], details["normalized"]) == ({"text": 384}, False)
+        answer = vectorize(text_only, texts=["a cat"])
+        assert answer.keys() == {"textVectors"}
+        assert np.linalg.norm(answer["textVectors"][0]) != pytest.approx(1, abs=0.01)
+        assert text_only("POST", "/vectorize", {"images": [IMAGE]}).status == 422
+    with running.in_thread(running.clip(cache, VECMOD_TOWERS="image")) as image_only:
+        assert ServiceClient(MULTI2VEC_CLIP, image_only.url, 10).dimension() == 384
+
+
+def test_a_tower_that_is_not_there(cache: Path) -> None:
+    settings = running.settings(cache, MODEL_NAME=running.CONSE, VECMOD_TOWERS="text,audio")
+    with pytest.raises(StartupFault, match=r"VECMOD_TOWERS names audio, .* it has text, image"):
+        load_model(conse_en, settings)

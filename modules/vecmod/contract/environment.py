@@ -14,12 +14,17 @@ OUR_VARIABLES = frozenset(
     f"{PREFIX}{name}"
     for name in (
         "API_TOKEN BODY_TIMEOUT CACHE_DIR CONCURRENCY DRAIN_DELAY DRAIN_TIMEOUT ENGINE HOST KEEP_ALIVE LOG_LEVEL "
-        "MAX_ASPECT MAX_BATCH MAX_BODY_MB MAX_IN_FLIGHT_MB MAX_ITEMS MAX_PIXELS MAX_REQUESTS MODEL_PATH OFFLINE PORT "
-        "STORE THREADS WEIGHTS"
+        "MAX_ASPECT MAX_BATCH MAX_BODY_MB MAX_IN_FLIGHT_MB MAX_ITEMS MAX_PIXELS MAX_REQUESTS MODEL_PATH "
+        "NORMALIZE OFFLINE PORT STORE THREADS TOWERS WEIGHTS"
     ).split()
 )
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def split_names(value: object) -> object:
+    """Names separated by commas to a tuple; anything but a string is left as it is."""
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 class SettingsError(Exception):

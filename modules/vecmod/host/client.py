@@ -93,9 +93,13 @@ class ServiceClient:
 
     def dimension(self) -> int:
         """Length of the service's vectors, found by asking for one."""
-        text = TEXT in self.module.modalities
-        piece = Piece("", TEXT, "dimension") if text else Piece("", IMAGE, EXAMPLE_IMAGE)
-        return len(self.vectorize([piece], "dimension")[0])
+        samples = [Piece("", TEXT, "dimension"), Piece("", IMAGE, EXAMPLE_IMAGE)]
+        *first, last = [piece for piece in samples if piece.modality in self.module.modalities]
+        for piece in first:
+            # A service may run with some of its towers only.
+            with suppress(ServiceError):
+                return len(self.vectorize([piece], "dimension")[0])
+        return len(self.vectorize([last], "dimension")[0])
 
     def at(self, origin: str) -> "ServiceClient":
         """The same module elsewhere, on the same connections; the URL is taken as it is, as Weaviate does."""

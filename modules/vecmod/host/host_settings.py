@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from vecmod.contract.environment import read_settings
+from vecmod.contract.environment import read_settings, split_names
 
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -31,14 +31,10 @@ def parse_duration(text: object) -> object:
     return -seconds if text.startswith("-") else seconds
 
 
-def _split(text: object) -> object:
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if isinstance(text, str) else text
-
-
 class HostSettings(BaseModel):
     """What an operator can set."""
 
-    enable_modules: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+    enable_modules: Annotated[tuple[str, ...], BeforeValidator(split_names)] = Field(
         (), alias="ENABLE_MODULES", description="modules to use, separated by commas"
     )
     default_vectorizer_module: str = Field(

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -23,6 +23,7 @@ from vecmod.serving.media.image import ImageLimits
 from vecmod.serving.model.families import Family, UnknownName, find_family, load_entry_point
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.model import Model
+from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import WeightsNotFound, WeightsPlace
 from vecmod.serving.service_settings import MIB, ServiceSettings
@@ -120,9 +121,23 @@ def load_pipeline(family: Family, settings: ServiceSettings, metrics: Metrics) -
 def load_model(family: Family, settings: ServiceSettings) -> Model:
     """The model of a family, in the chosen engine."""
     choice = engine_choice(settings)
-    recipe = family(weights_place(settings))
+    recipe = adjusted(family(weights_place(settings)), settings)
     _log.info("loading %s (%s) into %s", recipe.name, recipe.revision, engine_name(choice))
     return GraphModel(recipe, lambda tower: load_engine(tower.network, choice), settings.max_batch)
+
+
+def adjusted(recipe: Recipe, settings: ServiceSettings) -> Recipe:
+    """The recipe with the towers and the length of vectors that the operator wants.
+
+    Raises:
+        StartupFault: if the model has no such tower.
+    """
+    if missing := [name for name in settings.towers if name not in recipe.towers]:
+        have = ", ".join(recipe.towers)
+        raise StartupFault(f"VECMOD_TOWERS names {missing[0]}, which {recipe.name} does not have; it has {have}")
+    towers = {name: tower for name, tower in recipe.towers.items() if not settings.towers or name in settings.towers}
+    normalized = recipe.normalized if settings.normalize is None else settings.normalize
+    return replace(recipe, towers=towers, normalized=normalized)
 
 
 def engine_choice(settings: ServiceSettings) -> EngineChoice:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from vecmod.contract.environment import read_settings
+from vecmod.contract.environment import read_settings, split_names
 
 MIB = 1024 * 1024
 
@@ -46,6 +46,12 @@ class ServiceSettings(BaseModel):
     threads: Positive | None = Field(None, alias="VECMOD_THREADS", description="threads of one run; empty: all cores")
     max_batch: Positive | None = Field(
         None, alias="VECMOD_MAX_BATCH", description="items in one run; empty: the model's"
+    )
+    towers: Annotated[tuple[str, ...], BeforeValidator(split_names)] = Field(
+        (), alias="VECMOD_TOWERS", description="modalities to serve, separated by commas; empty: all of the model's"
+    )
+    normalize: Switch | None = Field(
+        None, alias="VECMOD_NORMALIZE", description="scale vectors to length 1; empty: as the official container does"
     )
     api_token: str = Field("", alias="VECMOD_API_TOKEN", description="bearer token that POST requests must carry")
     max_body_mb: Positive = Field(128, alias="VECMOD_MAX_BODY_MB", description="size of one request, MiB")
