@@ -54,9 +54,9 @@ def run_demo(console: Console, folder: Path, *, stay: bool) -> int:
     Raises:
         HostError: if a step fails.
     """
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        # By default these end the process on the spot, and the service would live on without it.
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    for name in {"SIGTERM", "SIGHUP"} & {ending.name for ending in signal.Signals}:
+        # By default these end the process on the spot, and the services would live on without it.
+        signal.signal(signal.Signals[name], lambda number, _: sys.exit(128 + number))
     folder.mkdir(parents=True, exist_ok=True)
     store = folder / "photos.db"
     with as_file(files("vecmod.samples")) as samples, ExitStack() as running:
