@@ -134,11 +134,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(cache: Path, port: int, **variables: object) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
-    """``python -m img2vec_neural`` with the built-in model, ready."""
+def process(
+    cache: Path, port: int, package: str = "img2vec_neural", **variables: object
+) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
+    """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready."""
     given = {"VECMOD_PORT": port, "VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **variables}
     environ = {**os.environ, **{name: str(value) for name, value in given.items()}}
-    command = [sys.executable, "-m", "img2vec_neural"]
+    command = [sys.executable, "-m", package]
     running = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
     caller = Caller(f"http://127.0.0.1:{port}")
     try:

@@ -34,12 +34,20 @@ def write(folder: Path, *, end: int, activation: str) -> Path:
     part = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "hidden_act": activation}
     text = {**part, "num_attention_heads": 4, "vocab_size": 49408, "max_position_embeddings": 77, "eos_token_id": end}
     vision = {**part, "num_attention_heads": 2, "image_size": 64, "patch_size": 16}
-    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
+    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
+    return write_as(config, folder, side=64, spread=0.2)
+
+
+def write_as(config: CLIPConfig, folder: Path, *, side: int, spread: float = 0.02) -> Path:
+    """A random model of any size, with its tokenizer and its image processor."""
+    model = CLIPModel(config)
     with torch.no_grad():
         for weights in model.parameters():
-            weights.copy_(torch.randn(weights.shape) * 0.2)
+            weights.copy_(torch.randn(weights.shape) * spread)
     model.save_pretrained(folder)
     words, merges = vocabulary()
     CLIPTokenizer(vocab=words, merges=merges, model_max_length=77).save_pretrained(folder)
-    CLIPImageProcessorPil(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}).save_pretrained(folder)
+    CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side}).save_pretrained(
+        folder
+    )
     return folder

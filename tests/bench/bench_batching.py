@@ -12,10 +12,7 @@ import json
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -26,6 +23,7 @@ from PIL import Image
 
 import running
 import seeded_resnet50
+from bench.side_by_side import CALLERS, Way, compare, report
 from img2vec_neural.resnet50 import resnet50
 from pictures import b64, encoded
 from vecmod.serving.engine.choose import EngineChoice, load_engine
@@ -34,49 +32,7 @@ from vecmod.serving.media.image import ImageLimits
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.weights import WeightsPlace
 
-CALLERS = 16
 NAMES = ("cat", "coffee", "rocket", "temple", "lime", "peach", "melon", "arches")
-
-
-@dataclass
-class Score:
-    images: int = 0
-    seconds: float = 0.0
-    cpu: float = 0.0
-
-    def rate(self) -> float:
-        return self.images / self.seconds
-
-    def cpu_ms(self) -> float:
-        return 1000 * self.cpu / self.images
-
-
-def load(call: Callable[[str], object], images: list[str], seconds: float) -> tuple[int, float]:
-    """How many calls 16 callers finish, and in what time."""
-    end = time.perf_counter() + seconds
-    start = time.perf_counter()
-
-    def caller(first: int) -> int:
-        done = 0
-        while time.perf_counter() < end:
-            call(images[(first + done) % len(images)])
-            done += 1
-        return done
-
-    with ThreadPoolExecutor(CALLERS) as callers:
-        done = sum(callers.map(caller, range(CALLERS)))
-    return done, time.perf_counter() - start
-
-
-def measure(
-    score: Score, process: psutil.Process, call: Callable[[str], object], images: list[str], seconds: float
-) -> None:
-    before = process.cpu_times()
-    images_done, took = load(call, images, seconds)
-    after = process.cpu_times()
-    score.images += images_done
-    score.seconds += took
-    score.cpu += after.user + after.system - before.user - before.system
 
 
 def locked_torch(weights: Path, cache: Path) -> Callable[[str], object]:
@@ -99,36 +55,27 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8, help="length of one turn")
     options = parser.parse_args()
     images = [b64(encoded(Image.open(_file(name)).convert("RGB").resize((640, 480)), "JPEG")) for name in NAMES]
-    baseline, ours = Score(), Score()
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         weights = seeded_resnet50.write(cache / "seeded.safetensors")
-        locked = locked_torch(weights, cache)
-        variables = {"MODEL_NAME": "resnet50", "VECMOD_MODEL_PATH": weights}
-        with running.process(cache, running.free_port(), **variables) as (caller, process):
+        port = running.free_port()
+        with running.process(cache, port, MODEL_NAME="resnet50", VECMOD_MODEL_PATH=weights) as (caller, process):
 
             def post(text: str) -> object:
                 answer = caller("POST", "/vectors", json.dumps({"id": "1", "image": text}).encode())
                 assert answer.status == 200
                 return answer.body
 
-            load(locked, images, 1)
-            load(post, images, 1)
-            for _ in range(options.rounds):
-                measure(baseline, psutil.Process(), locked, images, options.seconds)
-                measure(ours, psutil.Process(process.pid), post, images, options.seconds)
+            ways = [
+                Way("one at a time under a lock, torch", locked_torch(weights, cache), psutil.Process()),
+                Way("img2vec-neural, onnx, over HTTP", post, psutil.Process(process.pid)),
+            ]
+            scores = compare(ways, images, options.rounds, options.seconds)
             batches = caller.metric('vecmod_batch_size_count{modality="image"}')
             mean_batch = caller.metric('vecmod_batch_size_sum{modality="image"}') / batches
-    report(baseline, ours, mean_batch)
-
-
-def report(baseline: Score, ours: Score, mean_batch: float) -> None:
     print(f"ResNet50 fp32, {CALLERS} callers, one 640x480 JPEG each, {psutil.cpu_count()} cores")
-    print(
-        f"  one at a time under a lock, torch  {baseline.rate():6.1f} images/s  {baseline.cpu_ms():6.1f} CPU ms/image"
-    )
-    print(f"  img2vec-neural, onnx, over HTTP    {ours.rate():6.1f} images/s  {ours.cpu_ms():6.1f} CPU ms/image")
-    print(f"  throughput ratio {ours.rate() / baseline.rate():.2f}, mean batch size {mean_batch:.1f}")
+    report(ways, scores, "image")
+    print(f"  mean batch size {mean_batch:.1f}")
 
 
 def _file(name: str) -> Path:
