@@ -177,6 +177,18 @@ def test_half_a_body_then_silence() -> None:
         assert b"body_timeout" in answer
 
 
+def test_millions_of_faults_are_not_described() -> None:
+    body = b'{"images":[' + b"1," * 1_000_000 + b"1]}"
+    with running.in_thread(running.service_of(DummyModel)) as caller:
+        before = psutil.Process().memory_info().rss
+        answer = caller("POST", "/vectorize", body)
+        grown = psutil.Process().memory_info().rss - before
+    assert (answer.status, answer.json()["code"]) == (400, "malformed")
+    assert answer.json()["error"].startswith("images.0: ")
+    assert answer.json()["error"].count("images.") == 1
+    assert grown < 200 * 2**20
+
+
 def test_token() -> None:
     image = {"image": b64(encoded(gradient(4, 4)))}
     with running.in_thread(running.service_of(DummyModel, replace(running.DOOR, token="secret"))) as caller:  # noqa: S106

@@ -4,7 +4,7 @@ Both equal what Weaviate's modules send and read; keys a service does not know a
 containers do.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -60,6 +60,10 @@ class VectorResponse(BaseModel):
     warnings: list[str] | None = Field(default=None, description=WARNINGS)
 
 
+# The first fault of a list is enough: describing millions of them would take gigabytes.
+Values = Annotated[list[str], Field(fail_fast=True)]
+
+
 class VectorizeRequest(BaseModel):
     """Lists by modality; absent, ``null`` and empty lists are equal."""
 
@@ -68,13 +72,13 @@ class VectorizeRequest(BaseModel):
         json_schema_extra={"examples": [{"images": [EXAMPLE_IMAGE, EXAMPLE_IMAGE]}, {}]},
     )
 
-    texts: list[str] | None = None
-    images: list[str] | None = None
-    audio: list[str] | None = None
-    video: list[str] | None = None
-    imu: list[str] | None = None
-    thermal: list[str] | None = None
-    depth: list[str] | None = None
+    texts: Values | None = None
+    images: Values | None = None
+    audio: Values | None = None
+    video: Values | None = None
+    imu: Values | None = None
+    thermal: Values | None = None
+    depth: Values | None = None
 
     def inputs(self) -> list[tuple[Modality, list[str]]]:
         """Every modality in wire order with its values, empty where there are none."""
