@@ -8,7 +8,7 @@ palette, grey, CMYK       expanded to RGB
 16-bit grey               the high byte is taken (the official container clips nearly all of it to white)
 32-bit and float grey     clipped to 0..255
 animation, multi-page     first frame
-EXIF orientation          ignored
+EXIF orientation          ignored, except in TIFF files, where Pillow applies it
 ICC profile               ignored
 ========================  ===================================================================================
 """
@@ -42,7 +42,7 @@ _DAMAGE = (
     RuntimeError,
     struct.error,
 )
-# Pictures above this are decoded one at a time, so that a few of them at once do not add up: 24 MP are 72 MB.
+# Pictures above this are decoded one at a time, so that a few of them at once do not add up: 24 MP are 96 MB.
 _LARGE_PIXELS = 24_000_000
 
 
