@@ -95,6 +95,17 @@ def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
         load_engine(ConvertedGraph("x", path, (3, 16, 16), 6), EngineChoice("onnx", "cpu", 1, tmp_path))
 
 
+@pytest.mark.parametrize("left", [0, 100, 1000])
+def test_a_damaged_graph_in_the_cache_is_made_again(left: int, tmp_path: Path) -> None:
+    path = cached_graph(NETWORK, tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:left])
+    engine = load_engine(NETWORK, EngineChoice("onnx", "cpu", 1, tmp_path))
+    batch = RANDOM.normal(size=(2, 3, 16, 16)).astype(np.float32)
+    np.testing.assert_allclose(engine.run(batch), by_hand(batch), atol=1e-5)
+    assert path.read_bytes() == whole
+
+
 def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def choose(name: str, device: str = "cpu") -> str:
         return engine_name(EngineChoice(name, device, 1, tmp_path))

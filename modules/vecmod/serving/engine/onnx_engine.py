@@ -1,9 +1,18 @@
 """The onnxruntime engine: default on CPUs. The one door to ``onnxruntime``."""
 
+import logging
 from pathlib import Path
 
 import onnxruntime
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NoSuchFile,
+    NotImplemented,  # noqa: A004 -- its name
+    RuntimeException,
+)
 
 from vecmod.serving.engine.engine import EngineUnavailable, FloatArray, Inputs
 from vecmod.serving.engine.network import AnyNetwork, TrainedNetwork
@@ -11,6 +20,8 @@ from vecmod.serving.engine.network import AnyNetwork, TrainedNetwork
 # Written into the file's metadata by onnx_graph, which is not imported here: serving a converted graph does
 # not need the `onnx` package.
 NAME_KEY = "vecmod.network"
+_log = logging.getLogger(__name__)
+_UNLOADABLE = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented, RuntimeException)
 
 
 class OnnxEngine:
@@ -28,7 +39,7 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:
+        except _UNLOADABLE as error:
             raise EngineUnavailable(f"{graph} cannot be loaded as an ONNX graph: {error}") from error
 
     def network_name(self) -> str:
@@ -52,12 +63,22 @@ def load_onnx(network: AnyNetwork, cache: Path, threads: int) -> OnnxEngine:
         EngineUnavailable: if the graph cannot be read or is another network's.
     """
     if isinstance(network, TrainedNetwork):
-        return OnnxEngine(_converted(network, cache), threads)
+        return _load_converted(network, cache, threads)
     engine = OnnxEngine(network.path, threads)
     if engine.network_name() != network.name:
         found = engine.network_name() or "no network that vecmod converted"
         raise EngineUnavailable(f"{network.path} holds {found}, not {network.name}; write it with vecmod convert")
     return engine
+
+
+def _load_converted(network: TrainedNetwork, cache: Path, threads: int) -> OnnxEngine:
+    path = _converted(network, cache)
+    try:
+        return OnnxEngine(path, threads)
+    except EngineUnavailable as error:
+        _log.warning("%s; converting it anew", error)
+        path.unlink(missing_ok=True)
+        return OnnxEngine(_converted(network, cache), threads)
 
 
 def _converted(network: TrainedNetwork, cache: Path) -> Path:

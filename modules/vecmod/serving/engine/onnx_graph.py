@@ -5,6 +5,7 @@ import math
 import os
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -237,9 +238,14 @@ def record(trained: TrainedNetwork) -> ModelProto:
 def write_graph(trained: TrainedNetwork, path: Path) -> None:
     """Record the network into a file; the file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
+    # Not by process id: two containers on one volume may both be process 1.
+    partial = path.with_suffix(f".{uuid4().hex}.partial")
     try:
-        partial.write_bytes(record(trained).SerializeToString())
+        with partial.open("wb") as file:
+            file.write(record(trained).SerializeToString())
+            file.flush()
+            # Else a power cut could leave the new name with nothing behind it.
+            os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

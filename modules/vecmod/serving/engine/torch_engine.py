@@ -167,6 +167,10 @@ def load_torch(network: AnyNetwork, device: str, threads: int) -> TorchEngine:
     """
     if isinstance(network, ConvertedGraph):
         raise EngineUnavailable(f"{network.path} is an ONNX graph; the torch engine needs weights: VECMOD_ENGINE=onnx")
+    try:
+        torch.device(device)
+    except RuntimeError as error:
+        raise EngineUnavailable(f"CUDA_CORE={device} is no device: write cuda, cuda:0, cuda:1, ...") from error
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise EngineUnavailable(
             f"ENABLE_CUDA asks for {device}, but torch {torch.__version__} sees no CUDA device; "

@@ -58,9 +58,16 @@ class WeightsFile(NamedTuple):
 
     @classmethod
     def at(cls, path: Path) -> "WeightsFile":
-        """Read the file once for its digest."""
-        with path.open("rb") as file:
-            return cls(path, hashlib.file_digest(file, "sha256").hexdigest())
+        """Read the file once for its digest.
+
+        Raises:
+            WeightsNotFound: if it cannot be read.
+        """
+        try:
+            with path.open("rb") as file:
+                return cls(path, hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise WeightsNotFound(f"{path} cannot be read: {error.strerror}; may this process read it?") from error
 
     def revision(self) -> str:
         """Which weights these are, for people."""
