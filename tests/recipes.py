@@ -23,6 +23,6 @@ def text_steps(recipe: Recipe) -> TextSteps:
 
 def prepared(base64: str, steps: ImageSteps) -> Inputs:
     """The network input of a picture as it comes over the wire."""
-    with Decoder(ImageLimits(10**8, 200)).decode("image", base64) as image:
+    with Decoder(ImageLimits(10**8, 200)).open("image", base64).decode() as image:
         assert isinstance(image, Image.Image)
         return prepare_image(image, steps)

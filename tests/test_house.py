@@ -22,7 +22,14 @@ DOORS = {
     "torch": {"torch_engine"},
     "safetensors": {"weights"},
     "huggingface_hub": {"weights"},
-    "PIL": {"image", "transforms", "decode", "recipe", "graph_model"},  # the last three for the type alone
+    "PIL": {
+        "image",
+        "transforms",
+        "hidden_size",
+        "decode",
+        "recipe",
+        "graph_model",
+    },  # the last four for the type alone
     "tokenizers": {"tokenizer"},
     "prometheus_client": {"metrics"},
     "uvicorn": {"server"},

@@ -43,7 +43,7 @@ def locked_torch(weights: Path, cache: Path) -> Callable[[str], object]:
     lock = threading.Lock()
 
     def call(text: str) -> object:
-        with lock, decoder.decode("image", text) as image:
+        with lock, decoder.open("image", text).decode() as image:
             return model.embed("image", [model.prepare("image", image).content])[0].tolist()
 
     return call

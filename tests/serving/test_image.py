@@ -1,7 +1,8 @@
 """Pictures of every kind to RGB, as the official container sees them; hostile ones are refused at no cost."""
 
-import threading
+import struct
 import tracemalloc
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -18,7 +19,7 @@ RGB = np.asarray(PLAIN)
 
 
 def pixels(data: bytes) -> np.ndarray:
-    with READER.open_rgb(data) as image:
+    with READER.open(data).rgb() as image:
         assert image.mode == "RGB"
         return np.array(image)
 
@@ -39,12 +40,47 @@ def test_icon() -> None:
     assert pixels(encoded(gradient(48, 48), "ICO", sizes=[(48, 48)])).shape == (48, 48, 3)
 
 
-def test_icon_that_hides_a_bomb() -> None:
-    """The directory says 16x16, the PNG inside says something else."""
-    inner = png_of_size(20000, 20000)
+def icon(inner: bytes) -> bytes:
+    """An icon whose directory says 16x16, whatever is in it."""
     entry = b"\x10\x10\0\0\x01\0\x20\0" + len(inner).to_bytes(4, "little") + (22).to_bytes(4, "little")
+    return b"\0\0\x01\0\x01\0" + entry + inner
+
+
+@pytest.mark.parametrize("side", [3000, 8000, 20000])
+def test_icon_that_hides_a_bomb(side: int) -> None:
+    """Pillow decodes an icon when it opens it, so its pictures are looked at before."""
+    bitmap = (
+        encoded(Image.new("1", (side, side)), "DIB") if side < 8000 else b"(\0\0\0" + struct.pack("<ii", side, side)
+    )
+    bitmap = bitmap[:8] + struct.pack("<i", side * 2) + bitmap[12:]
+    for inner in (png_of_size(side, side), bitmap):
+        with pytest.raises(Undecodable, match=f"is an icon that holds a picture of {side}x{side} pixels"):
+            READER.open(icon(inner))
+
+
+@pytest.mark.parametrize(
+    "data", [b"\0\0\x01\0", b"\0\0\x01\0\xff\xff", icon(b"")[:20], icon(b""), icon(b"\x89PNG\r\n\x1a\n")]
+)
+def test_icons_cut_off(data: bytes) -> None:
+    with pytest.raises(Undecodable, match=r"is damaged|is not a picture"):
+        READER.open(data)
+
+
+def tiled(side: int) -> bytes:
+    """A TIFF of 64x64 pixels, cut from one tile of ``side`` x ``side``."""
+    pixels = zlib.compress(bytes(side * side), 9) if side < 10000 else b""
+    values = {256: 64, 257: 64, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 0, 325: len(pixels)}
+    end = 8 + 2 + 12 * len(values) + 4
+    values[324] = end
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(values)) + tags + bytes(4) + pixels
+
+
+def test_tiles_larger_than_their_picture() -> None:
+    assert pixels(tiled(256)).shape == (64, 64, 3)
+    assert READER.open(tiled(6000)).large
     with pytest.raises(TooLarge):
-        pixels(b"\0\0\x01\0\x01\0" + entry + inner)
+        READER.open(tiled(46000))
 
 
 def test_alpha_is_dropped_not_blended() -> None:
@@ -139,32 +175,14 @@ def test_a_bomb_costs_no_memory() -> None:
 def test_limits_are_the_operators() -> None:
     reader = ImageReader(ImageLimits(max_pixels=100, max_aspect=2))
     try:
-        with pytest.raises(TooLarge, match="more than 100 pixels"), reader.open_rgb(encoded(PLAIN)):
-            pass
-        with pytest.raises(Undecodable, match="VECMOD_MAX_ASPECT"), reader.open_rgb(encoded(gradient(20, 4))):
-            pass
+        with pytest.raises(TooLarge, match="more than 100 pixels"):
+            reader.open(encoded(PLAIN))
+        with pytest.raises(Undecodable, match="VECMOD_MAX_ASPECT"):
+            reader.open(encoded(gradient(20, 4)))
     finally:
         ImageReader(ImageLimits(max_pixels=178_956_970, max_aspect=200))
 
 
-def test_large_pictures_are_held_one_at_a_time() -> None:
-    large = png_of_size(6000, 5000)
-    inside, most = 0, 0
-    counting = threading.Lock()
-
-    def hold() -> None:
-        nonlocal inside, most
-        with READER.open_rgb(large):
-            with counting:
-                inside += 1
-                most = max(most, inside)
-            pixels(encoded(PLAIN))  # a small one is not held up
-            with counting:
-                inside -= 1
-
-    threads = [threading.Thread(target=hold) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == 1
+@pytest.mark.parametrize(("size", "large"), [((6000, 4000), False), ((6000, 4001), True)])
+def test_large_pictures_are_told_from_the_header(size: tuple[int, int], large: bool) -> None:
+    assert READER.open(png_of_size(*size)).large is large

@@ -1,8 +1,9 @@
 """One request: decode each item, prepare it, batch it with everybody else's, keep the order."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -13,7 +14,7 @@ from vecmod.contract.errors import EngineFault, UnsupportedInput, VecmodError
 from vecmod.serving.engine.engine import FloatArray, Inputs
 from vecmod.serving.flow.batcher import Batcher
 from vecmod.serving.flow.metrics import Metrics
-from vecmod.serving.media.decode import Decoder
+from vecmod.serving.media.decode import Decoder, Opened
 from vecmod.serving.model.model import Model
 from vecmod.serving.model.recipe import Prepared
 
@@ -37,14 +38,19 @@ class Embedded(NamedTuple):
 
 @dataclass(frozen=True)
 class _Lane:
-    """What one modality has to itself, so that none waits for another: threads, memory for prepared items, a queue."""
+    """What one modality has to itself, so that none waits for another: threads, memory for prepared items, a queue.
+
+    Large media are decoded by one thread of their own, so that they neither add up nor hold up the small ones.
+    """
 
     pool: ThreadPoolExecutor
+    large: ThreadPoolExecutor
     slots: asyncio.Semaphore
     batcher: Batcher[Inputs, FloatArray]
 
     def close(self) -> None:
         self.pool.shutdown()
+        self.large.shutdown()
         self.batcher.close()
 
 
@@ -69,7 +75,8 @@ class Pipeline:
         # Enough slots that a full batch is always prepared while another runs; more would only hold memory.
         slots = asyncio.Semaphore(3 * self.model.max_batch + workers)
         pool = ThreadPoolExecutor(workers, thread_name_prefix=f"decode-{modality}")
-        return _Lane(pool, slots, self._batcher(modality))
+        large = ThreadPoolExecutor(1, thread_name_prefix=f"decode-large-{modality}")
+        return _Lane(pool, large, slots, self._batcher(modality))
 
     def _batcher(self, modality: str) -> Batcher[Inputs, FloatArray]:
         batcher: Batcher[Inputs, FloatArray] = Batcher(
@@ -88,12 +95,16 @@ class Pipeline:
             VecmodError: of the first item that failed, naming it; the rest is given up.
         """
         self._check_modalities(items)
-        tasks = [asyncio.create_task(self._embed_item(item)) for item in items]
+        # A long list takes its share of the slots, no more, so that a short one need not wait for its end.
+        share = asyncio.Semaphore(2 * self.model.max_batch)
+        tasks = [asyncio.create_task(self._embed_item(item, share)) for item in items]
         try:
             return await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
+            # A fault holds this frame, the frame its tasks, they the fault: a circle that would keep every item.
+            tasks.clear()
 
     async def in_pool(self, work: Callable[[], Result]) -> Result:
         """Run something slow beside the event loop."""
@@ -112,21 +123,45 @@ class Pipeline:
                 have = ", ".join(self._lanes)
                 raise UnsupportedInput(f"{item.where}: this model embeds {have}, not {item.modality}")
 
-    async def _embed_item(self, item: Item) -> Embedded:
+    async def _embed_item(self, item: Item, share: asyncio.Semaphore) -> Embedded:
         lane = self._lanes[item.modality]
-        async with lane.slots:
-            loop = asyncio.get_running_loop()
-            prepared = await loop.run_in_executor(lane.pool, self._prepare, item)
-            vector = await asyncio.wrap_future(lane.batcher.submit(prepared.content))
+        run = asyncio.get_running_loop().run_in_executor
+        async with share:
+            async with lane.slots:
+                prepared = await run(lane.pool, self._open, item)
+                if isinstance(prepared, Prepared):
+                    return await self._run(lane, item, prepared)
+            # It waits for its turn without a slot: what it holds is counted at the door.
+            prepared = await run(lane.large, self._prepare_large, item, prepared)
+            async with lane.slots:
+                return await self._run(lane, item, prepared)
+
+    async def _run(self, lane: _Lane, item: Item, prepared: Prepared) -> Embedded:
+        vector = await asyncio.wrap_future(lane.batcher.submit(prepared.content))
         if not np.isfinite(vector).all():
             raise EngineFault(f"{item.where}: the model gave a vector that is not finite; please report this")
         if prepared.warning:
             self._metrics.truncated.inc()
         return Embedded(vector, f"{item.where}: {prepared.warning}" if prepared.warning else "")
 
-    def _prepare(self, item: Item) -> Prepared:
+    def _open(self, item: Item) -> Prepared | Opened:
+        """The prepared item, or, if that would take much memory, the opened one."""
+        with self._working_on(item):
+            opened = self._decoder.open(item.modality, item.value)
+            return opened if opened.large else self._decode(item, opened)
+
+    def _prepare_large(self, item: Item, opened: Opened) -> Prepared:
+        with self._working_on(item):
+            return self._decode(item, opened)
+
+    def _decode(self, item: Item, opened: Opened) -> Prepared:
+        with opened.decode() as medium:
+            return self.model.prepare(item.modality, medium)
+
+    @contextmanager
+    def _working_on(self, item: Item) -> Iterator[None]:
         try:
-            with self._metrics.stage("decode"), self._decoder.decode(item.modality, item.value) as medium:
-                return self.model.prepare(item.modality, medium)
+            with self._metrics.stage("decode"):
+                yield
         except VecmodError as error:
             raise error.at_item(item.where) from error

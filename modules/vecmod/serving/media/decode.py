@@ -1,7 +1,8 @@
 """The decoder table: for each modality, how the text on the wire becomes a medium."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 from PIL.Image import Image
 
@@ -9,22 +10,37 @@ from vecmod.serving.media.fetch import read_base64
 from vecmod.serving.media.image import ImageLimits, ImageReader
 
 
+@dataclass(frozen=True)
+class Opened:
+    """An item that was looked at, and is within limits.
+
+    Attributes:
+        large: its medium takes so much memory that it should be decoded while no other large one is.
+        decode: the medium, once, held in memory until the end of the ``with`` block; raises Undecodable.
+    """
+
+    large: bool
+    decode: Callable[[], AbstractContextManager[Image | str]]
+
+
 class Decoder:
-    """Decodes items by modality; safe to call from many threads."""
+    """Opens items by modality; safe to call from many threads."""
 
     def __init__(self, images: ImageLimits) -> None:
-        read = ImageReader(images)
-        self._readers: dict[str, Callable[[str], AbstractContextManager[Image | str]]] = {
-            "text": nullcontext,
-            "image": lambda value: read.open_rgb(read_base64(value)),
-        }
+        self._images = ImageReader(images)
+        self._readers: dict[str, Callable[[str], Opened]] = {"text": self._text, "image": self._image}
 
-    @contextmanager
-    def decode(self, modality: str, value: str) -> Iterator[Image | str]:
-        """The medium, held in memory until the end of the ``with`` block.
+    def open(self, modality: str, value: str) -> Opened:
+        """The item, before anything large is in memory.
 
         Raises:
             Undecodable, TooLarge: naming the fault.
         """
-        with self._readers[modality](value) as medium:
-            yield medium
+        return self._readers[modality](value)
+
+    def _text(self, value: str) -> Opened:
+        return Opened(large=False, decode=lambda: nullcontext(value))
+
+    def _image(self, value: str) -> Opened:
+        picture = self._images.open(read_base64(value))
+        return Opened(large=picture.large, decode=picture.rgb)

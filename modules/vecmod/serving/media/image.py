@@ -14,16 +14,21 @@ ICC profile               ignored
 """
 
 import struct
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from vecmod.contract.errors import TooLarge, Undecodable
+from vecmod.serving.media.hidden_size import decoded_pixels, icon_sizes
+
+Result = TypeVar("Result")
 
 # Formats whose decoders run inside Pillow; it could also start Ghostscript (EPS) or Windows' own code (WMF).
 _SAFE_FORMATS = "AVIF BMP DIB GIF ICO JPEG JPEG2000 PCX PNG PPM QOI SGI TGA TIFF WEBP".split()
@@ -42,8 +47,10 @@ _DAMAGE = (
     RuntimeError,
     struct.error,
 )
-# Pictures above this are decoded one at a time, so that a few of them at once do not add up: 24 MP are 96 MB.
+# What Pillow keeps is 4 bytes per pixel: 96 MB for a picture that just is not large.
 _LARGE_PIXELS = 24_000_000
+# Icons have 256 pixels a side; what is far beyond hides something, and Pillow decodes it when it opens the file.
+_ICON_PIXELS = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -59,45 +66,74 @@ class ImageLimits:
     max_aspect: int
 
 
+@dataclass(frozen=True)
+class OpenPicture:
+    """A picture within limits whose pixels are still encoded.
+
+    Attributes:
+        large: so large that a few at once would add up: whoever decodes it should decode no other large one.
+    """
+
+    large: bool
+    _image: Image.Image
+
+    @contextmanager
+    def rgb(self) -> Iterator[Image.Image]:
+        """The first frame in mode RGB, once; its memory is freed at the end of the ``with`` block.
+
+        Raises:
+            Undecodable: if it is damaged.
+        """
+        try:
+            rgb = _guarded(partial(_to_rgb, self._image))
+            try:
+                yield rgb
+            finally:
+                rgb.close()
+        finally:
+            self._image.close()
+
+
 class ImageReader:
     """Opens pictures within limits; safe to call from many threads."""
 
     def __init__(self, limits: ImageLimits) -> None:
         self._limits = limits
-        self._large = threading.Lock()
         # Pillow's own guard is process-wide. Ours refuses everything above `max_pixels` before a pixel is read;
         # this keeps Pillow's from refusing, or warning of, less than that.
         Image.MAX_IMAGE_PIXELS = limits.max_pixels
         Image.init()
         self._formats = [name for name in _SAFE_FORMATS if name in Image.OPEN]
 
-    @contextmanager
-    def open_rgb(self, data: bytes) -> Iterator[Image.Image]:
-        """The first frame in mode RGB; its memory is freed at the end of the ``with`` block.
+    def open(self, data: bytes) -> OpenPicture:
+        """A picture whose header was read.
 
         Raises:
             TooLarge: if it has too many pixels.
             Undecodable: if it is no picture, is damaged, or has an extreme shape.
         """
-        with ExitStack() as held:
-            try:
-                image = Image.open(BytesIO(data), formats=self._formats)
-                self._check(image)
-                if image.width * image.height > _LARGE_PIXELS:
-                    held.enter_context(self._large)
-                rgb = _to_rgb(image)
-                held.callback(rgb.close)
-            except UnidentifiedImageError as error:
-                raise Undecodable(f"is not a picture; formats read here: {', '.join(self._formats)}") from error
-            except Image.DecompressionBombError as error:
-                raise self._too_large() from error
-            except _DAMAGE as error:
-                raise Undecodable(f"is damaged: {error}; send the file again, whole") from error
-            yield rgb
+        for size in icon_sizes(data):
+            if size.width * size.height > _ICON_PIXELS:
+                raise Undecodable(f"is an icon that holds a picture of {size.width}x{size.height} pixels; send that")
+        image = _guarded(partial(self._open, data))
+        pixels = _guarded(partial(decoded_pixels, image))
+        self._check(image.size, pixels)
+        return OpenPicture(pixels > _LARGE_PIXELS, image)
 
-    def _check(self, image: Image.Image) -> None:
-        width, height = image.size
-        if width * height > self._limits.max_pixels:
+    def _open(self, data: bytes) -> Image.Image:
+        try:
+            return Image.open(BytesIO(data), formats=self._formats)
+        except UnidentifiedImageError:
+            bomb = False
+        except Image.DecompressionBombError:
+            bomb = True
+        if bomb:
+            raise self._too_large()
+        raise Undecodable(f"is not a picture; formats read here: {', '.join(self._formats)}")
+
+    def _check(self, size: tuple[int, int], pixels: int) -> None:
+        width, height = size
+        if pixels > self._limits.max_pixels:
             raise self._too_large()
         if max(width, height) > self._limits.max_aspect * min(width, height):
             raise Undecodable(
@@ -109,6 +145,21 @@ class ImageReader:
         return TooLarge(
             f"has more than {self._limits.max_pixels} pixels; send a smaller copy or raise VECMOD_MAX_PIXELS"
         )
+
+
+def _guarded(read: Callable[[], Result]) -> Result:
+    """What ``read`` returns; damage becomes a fault that holds nothing of the picture.
+
+    Raises:
+        Undecodable: if Pillow finds damage.
+    """
+    try:
+        return read()
+    except _DAMAGE as error:
+        reason = str(error)
+        # Pillow's frames hold the half-read picture, gigabytes perhaps, for as long as anybody holds the error.
+        traceback.clear_frames(error.__traceback__)
+    raise Undecodable(f"is damaged: {reason}; send the file again, whole")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
