@@ -114,7 +114,9 @@ DOOR = DoorLimits(token="", max_body=2**27, max_in_flight=2**29, max_requests=25
 LIMITS = LimitsMeta(max_body_bytes=2**27, max_items=2048, max_pixels=178_956_970, max_aspect=200, max_requests=256)
 
 
-def service_of(model: Callable[[], Model], door: DoorLimits = DOOR) -> GracefulServer:
+def service_of(
+    model: Callable[[], Model], door: DoorLimits = DOOR, drain: tuple[float, int] = (0.2, 20)
+) -> GracefulServer:
     """A service around any model, without settings and weights."""
     metrics = Metrics()
 
@@ -123,7 +125,7 @@ def service_of(model: Callable[[], Model], door: DoorLimits = DOOR) -> GracefulS
 
     lifecycle = Lifecycle(load, on_failure=lambda: server.stop())
     app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics))
-    server = GracefulServer(app, lifecycle, ("127.0.0.1", 0), keep_alive=120, drain=(0.2, 20))
+    server = GracefulServer(app, lifecycle, ("127.0.0.1", 0), keep_alive=120, drain=drain)
     return server
 
 

@@ -1,7 +1,9 @@
 """multi2vec-clip as its clients see it, with the built-in model."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from vecmod.serving.run import load_model
 IMAGE = b64(encoded(gradient(20, 10)))
 
 
-def vectorize(service: running.Caller, **lists: object) -> dict[str, list[list[float]]]:
+def vectorize(service: running.Caller, **lists: object) -> dict[str, list[Any]]:
     answer = service("POST", "/vectorize", lists, Content_Type="application/json")
     assert answer.status == 200, answer.body
     return dict(answer.json())
@@ -59,6 +61,16 @@ def test_500_items_in_one_request(clip_service: running.Caller) -> None:
         np.testing.assert_allclose(vectors[number], alone, atol=1e-5)
 
 
+def test_a_text_of_megabytes_costs_no_more_than_a_page(clip_service: running.Caller) -> None:
+    start = time.monotonic()
+    answer = vectorize(clip_service, texts=["a cat, " * 1_000_000, "a cat, " * 14_000])
+    assert time.monotonic() - start < 5
+    assert (
+        answer["warnings"][0] == "texts[0] (item 1 of 2): the text has 7000000 characters, of which 256 tokens are read"
+    )
+    assert answer["textVectors"][0] == answer["textVectors"][1]
+
+
 def test_a_broken_image_is_named(clip_service: running.Caller) -> None:
     images = [IMAGE] * 6 + ["AAAA"] + [IMAGE] * 3
     answer = clip_service("POST", "/vectorize", {"texts": ["a"], "images": images})
@@ -78,10 +90,12 @@ def test_one_item(clip_service: running.Caller) -> None:
     np.testing.assert_allclose(heavy["vector"], 0.75 * t + 0.25 * i, atol=1e-6)
 
 
-@pytest.mark.parametrize("weights", [{"text": 1, "image": -1}, {"text": 0, "image": 0}])
+@pytest.mark.parametrize(
+    "weights", [{"text": 1, "image": -1}, {"text": 0, "image": 0}, {"text": 1e308, "image": 1e308}]
+)
 def test_weights_that_make_no_sense(weights: dict[str, float], clip_service: running.Caller) -> None:
     answer = clip_service("POST", "/vectors", {"text": "a", "image": IMAGE, "weights": weights})
-    assert (answer.status, "sum is not zero" in answer.json()["error"]) == (400, True)
+    assert (answer.status, "sum is finite and not zero" in answer.json()["error"]) == (400, True)
 
 
 def test_what_the_model_has_not(clip_service: running.Caller) -> None:

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -69,6 +71,36 @@ def test_requests_that_outlast_the_open_door_are_answered() -> None:
         assert answer.result().status == 200
 
 
+def test_requests_whose_time_is_up_are_told_to_go_elsewhere() -> None:
+    model = DummyModel()
+    server = running.service_of(lambda: model, drain=(0.0, 1))
+    with running.in_thread(server) as caller, ThreadPoolExecutor(1) as waiting:
+        model.release.clear()
+        future = waiting.submit(caller, "POST", "/vectors", CAT)
+        running.wait_for(lambda: caller.metric("vecmod_requests_in_flight") == 1)
+        server.handle_exit(signal.SIGTERM, None)
+        answer = future.result()
+        model.release.set()
+    assert (answer.status, answer.json()["code"]) == (503, "not_ready")
+    assert "another replica" in answer.json()["error"]
+    assert answer.headers["retry-after"] == "2"
+
+
+def test_the_third_signal_ends_it_at_once(cache: Path) -> None:
+    with (
+        running.process(cache, running.free_port(), VECMOD_DRAIN_DELAY="60") as (caller, process),
+        # Half a body keeps the second signal from ending it.
+        socket.create_connection(("127.0.0.1", int(caller.url.rpartition(":")[2]))) as half,
+    ):
+        half.sendall(b"POST /vectors HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{")
+        for _ in range(2):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_with_exit_code_0(number: signal.Signals, cache: Path) -> None:
     with running.process(cache, running.free_port(), VECMOD_DRAIN_DELAY="0") as (_, process):
@@ -77,6 +109,7 @@ def test_a_signal_ends_with_exit_code_0(number: signal.Signals, cache: Path) -> 
 
 
 def start(*arguments: str, **variables: str) -> tuple[int, str]:
+    """Exit code and log of a service that cannot start."""
     environ = {**os.environ, "VECMOD_OFFLINE": "1", "VECMOD_PORT": "0", **variables}
     done = subprocess.run(
         [sys.executable, "-m", *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
@@ -97,9 +130,16 @@ def start(*arguments: str, **variables: str) -> tuple[int, str]:
         ({"VECMOD_MODEL_PATH": "/nowhere"}, 1, "cannot start: VECMOD_MODEL_PATH=/nowhere does not exist"),
         ({"VECMOD_MODEL_PATH": str(WEIGHTS), "MODEL_NAME": "resnet50"}, 1, "has no tensor conv1.weight"),
         ({}, 1, "VECMOD_OFFLINE forbids fetching timm/resnet50.tv_in1k"),
+        ({"VECMOD_MODEL_PATH": "EMPTY.onnx"}, 1, "EMPTY.onnx cannot be loaded as an ONNX graph"),
+        ({"VECMOD_MODEL_PATH": "UNREADABLE.pth"}, 1, "UNREADABLE.pth cannot be read: Input/output error"),
+        ({"MODEL_NAME": running.BUILTIN, "ENABLE_CUDA": "1", "CUDA_CORE": "bogus"}, 1, "CUDA_CORE=bogus is no device"),
     ],
 )
 def test_what_cannot_start_says_why(variables: dict[str, str], code: int, words: str, tmp_path: Path) -> None:
+    (tmp_path / "EMPTY.onnx").touch()
+    (tmp_path / "UNREADABLE.pth").symlink_to("/proc/self/mem")
+    if variables.get("VECMOD_MODEL_PATH") in ("EMPTY.onnx", "UNREADABLE.pth"):
+        variables = {"VECMOD_MODEL_PATH": str(tmp_path / variables["VECMOD_MODEL_PATH"])}
     returned, log = start("img2vec_neural", VECMOD_CACHE_DIR=str(tmp_path), **variables)
     assert returned == code
     assert words in log

@@ -6,7 +6,7 @@ containers do.
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from vecmod.contract.modality import MODALITIES, Modality
 
@@ -33,7 +33,7 @@ class VectorRequest(BaseModel):
         },
     )
 
-    id: str | int = Field(default="", description="echoed in the answer, used for nothing else")
+    id: StrictStr | StrictInt = Field(default="", description="echoed in the answer, used for nothing else")
     text: str | None = None
     image: str | None = None
     audio: str | None = None

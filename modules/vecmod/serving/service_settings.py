@@ -61,7 +61,9 @@ class ServiceSettings(BaseModel):
     # Pillow's own hard limit, which the official containers have: what they take, we take.
     max_pixels: Positive = Field(178_956_970, alias="VECMOD_MAX_PIXELS", description="width times height")
     max_aspect: Positive = Field(200, alias="VECMOD_MAX_ASPECT", description="longer side divided by shorter side")
-    body_timeout: Seconds = Field(30.0, alias="VECMOD_BODY_TIMEOUT", description="wait for more of a body, seconds")
+    body_timeout: Seconds = Field(
+        30.0, alias="VECMOD_BODY_TIMEOUT", description="time for a body, seconds, plus one for each 64 KiB"
+    )
     # Weaviate keeps idle connections for 90 s; closing earlier would break requests it sends on them.
     keep_alive: Positive = Field(120, alias="VECMOD_KEEP_ALIVE", description="keep idle connections, seconds")
     drain_delay: Seconds = Field(1.0, alias="VECMOD_DRAIN_DELAY", description="serve on after SIGTERM, seconds")

@@ -2,14 +2,17 @@
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from vecmod.contract.errors import BodyTimeout, TooLarge, Unauthorized, Unavailable
 from vecmod.serving.flow.metrics import Metrics
+
+# Slower than the slowest line that people send pictures over; who sends less only holds our memory.
+_BYTES_PER_SECOND = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,8 @@ class DoorLimits:
         token: bearer token, empty for none.
         max_body: bytes of one request.
         max_in_flight: bytes of all admitted requests together.
-        max_requests: admitted requests.
-        body_timeout: seconds between two parts of a body.
+        max_requests: requests whose body is there and whose answer is not.
+        body_timeout: seconds that a body may take, plus one for each 64 KiB of it.
     """
 
     token: str
@@ -51,23 +54,24 @@ class Door:
             BodyTimeout: if the client stops sending.
         """
         self._check_token(request)
-        if self._requests >= self._limits.max_requests:
-            raise Unavailable(f"{self._requests} requests are being served; send this one again in a moment")
+        self._check_size(int(request.headers.get("content-length") or 0))
+        self._check_permits()
         body = bytearray()
-        self._requests += 1
-        self._metrics.in_flight.inc()
         reserved = 0
         try:
-            reserved += self._reserve(0, int(request.headers.get("content-length") or 0))
             with self._metrics.stage("read"):
-                async for part in self._parts(request):
-                    body += part
-                    reserved += self._reserve(reserved, len(body))
-            yield body
+                async with self._in_time() as limit:
+                    async for part in request.stream():
+                        # Memory is taken as it fills: who only announces much takes none from others.
+                        self._reserve(len(part))
+                        reserved += len(part)
+                        self._check_size(reserved)
+                        body += part
+                        limit.reschedule((limit.when() or 0.0) + len(part) / _BYTES_PER_SECOND)
+            with self._permit():
+                yield body
         finally:
             self._bytes -= reserved
-            self._requests -= 1
-            self._metrics.in_flight.dec()
 
     def _check_token(self, request: Request) -> None:
         if not self._limits.token:
@@ -76,29 +80,41 @@ class Door:
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), self._limits.token.encode()):
             raise Unauthorized("this service wants the header Authorization: Bearer <VECMOD_API_TOKEN>")
 
-    def _reserve(self, reserved: int, needed: int) -> int:
-        """Set memory aside for a body that needs more than is reserved; the number of bytes added."""
-        added = max(0, needed - reserved)
-        if needed > self._limits.max_body:
+    def _check_permits(self) -> None:
+        if self._requests >= self._limits.max_requests:
+            raise Unavailable(f"{self._requests} requests are being served; send this one again in a moment")
+
+    @contextmanager
+    def _permit(self) -> Iterator[None]:
+        # Asked again: the first time was only to spare a full house the body.
+        self._check_permits()
+        self._requests += 1
+        self._metrics.in_flight.inc()
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            self._metrics.in_flight.dec()
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limits.max_body:
             raise TooLarge(
                 f"the body is larger than {self._limits.max_body} bytes; send fewer or smaller items, "
                 "or raise VECMOD_MAX_BODY_MB"
             )
-        if self._bytes + added > self._limits.max_in_flight:
-            raise Unavailable("the requests being served fill the memory set aside for them; send this one again later")
-        self._bytes += added
-        return added
 
-    async def _parts(self, request: Request) -> AsyncIterator[bytes]:
-        stream = request.stream()
-        while True:
-            try:
-                async with asyncio.timeout(self._limits.body_timeout):
-                    part = await anext(stream)
-            except StopAsyncIteration:
-                return
-            except TimeoutError as error:
-                raise BodyTimeout(
-                    f"the body stopped coming for {self._limits.body_timeout:g} s; send the request again, whole"
-                ) from error
-            yield part
+    def _reserve(self, size: int) -> None:
+        if self._bytes + size > self._limits.max_in_flight:
+            raise Unavailable("the requests being served fill the memory set aside for them; send this one again later")
+        self._bytes += size
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[asyncio.Timeout]:
+        try:
+            async with asyncio.timeout(self._limits.body_timeout) as limit:
+                yield limit
+        except TimeoutError as error:
+            raise BodyTimeout(
+                f"the body did not come within {self._limits.body_timeout:g} s and one more for each "
+                f"{_BYTES_PER_SECOND // 1024} KiB; send the request again, faster or smaller"
+            ) from error

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vecmod.contract.errors import VecmodError
+from vecmod.contract.errors import NotReady, VecmodError
 from vecmod.contract.meta_api import LimitsMeta
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.http.admission import Door
@@ -59,7 +59,11 @@ def create_app(parts: AppParts) -> Starlette:
             Route("/openapi.json", openapi_document(parts.service)),
             Route("/docs", docs_page),
         ],
-        middleware=[Middleware(FoldSlashes), Middleware(CountRequests, metrics=parts.metrics)],
+        middleware=[
+            Middleware(FoldSlashes),
+            Middleware(CountRequests, metrics=parts.metrics),
+            Middleware(AnswerCancelled, faults=faults),
+        ],
         exception_handlers={
             VecmodError: faults.answer_fault,
             HTTPException: faults.answer_http_exception,
@@ -103,3 +107,29 @@ class CountRequests:
             await send(message)
 
         await self._app(scope, receive, note)
+
+
+class AnswerCancelled:
+    """Answers a request whose time is up because the service stops, so that its sender knows to send it again."""
+
+    def __init__(self, app: ASGIApp, faults: FaultAnswers) -> None:
+        self._app = app
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; if that is cancelled before its answer has begun, answer 503."""
+        begun = False
+
+        async def note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except asyncio.CancelledError:
+            if begun or scope["type"] != "http":
+                raise
+            fault = NotReady("the service stopped before this was done; send it again, to another replica")
+            answer = await self._faults.answer_fault(Request(scope), fault)
+            await answer(scope, receive, send)

@@ -1,6 +1,7 @@
 """The server process: signals, draining, exit code. The one door to uvicorn."""
 
 import logging
+import os
 import signal
 import socket
 import time
@@ -52,6 +53,8 @@ class GracefulServer(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             backlog=_BACKLOG,
+            # Not httptools, which drops the body of a request that offers an upgrade, as Java's client does.
+            http="h11",
             ws="none",
         )
         super().__init__(config)
@@ -74,7 +77,7 @@ class GracefulServer(uvicorn.Server):
         self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- uvicorn's signature
-        """First SIGTERM: drain. Ctrl-C or a second signal: close the door at once and answer what is in flight."""
+        """First SIGTERM: drain. Ctrl-C or a second signal: close the door and answer what is in flight. Then: exit."""
         if sig == signal.SIGTERM and self._close_at is None:
             _log.info("draining: not ready any more, serving on for %g s", self._drain_delay)
             self._lifecycle.drain()
@@ -82,7 +85,9 @@ class GracefulServer(uvicorn.Server):
             return
         self._lifecycle.drain()
         if self.should_exit:
-            self.force_exit = True
+            _log.warning("stopped at once, as asked: what was in flight is lost")
+            # Leaving in order would tear down what the model's threads still use.
+            os._exit(1)
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:

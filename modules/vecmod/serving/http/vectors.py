@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 import orjson
-from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -18,13 +16,10 @@ from vecmod.serving.engine.engine import FloatArray
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Embedded, Item, Pipeline
 from vecmod.serving.http.admission import Door
+from vecmod.serving.http.json_body import parse_body
 from vecmod.serving.http.lifecycle import Lifecycle
 
-Body = TypeVar("Body", bound=BaseModel)
 Result = TypeVar("Result")
-
-# Parsing more than this would hold up the event loop by about a millisecond.
-_PARSE_INLINE = 1024 * 1024
 
 
 class VectorRoutes:
@@ -40,7 +35,7 @@ class VectorRoutes:
         """One item to one vector."""
         pipeline = self._lifecycle.pipeline()
         async with self._door.admit(request) as raw:
-            body = await _parse(VectorRequest, raw, pipeline)
+            body = await parse_body(VectorRequest, raw, pipeline, self._max_items)
             items = [Item(modality.name, value, modality.name) for modality, value in _present(body)]
             weights = _weights(body)
             embedded = await _unless_gone(request, pipeline.embed(items))
@@ -51,7 +46,7 @@ class VectorRoutes:
         """Lists of items to lists of vectors, in order."""
         pipeline = self._lifecycle.pipeline()
         async with self._door.admit(request) as raw:
-            body = await _parse(VectorizeRequest, raw, pipeline)
+            body = await parse_body(VectorizeRequest, raw, pipeline, self._max_items)
             items = [item for modality, values in body.inputs() for item in _items(modality, values)]
             if len(items) > self._max_items:
                 raise TooLarge(f"{len(items)} items in one request; send at most {self._max_items}")
@@ -65,21 +60,6 @@ class VectorRoutes:
             return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 
-async def _parse(kind: type[Body], raw: bytearray, pipeline: Pipeline) -> Body:
-    """The body as JSON whatever its Content-Type says: two of Weaviate's three clients send none."""
-    parse = partial(kind.model_validate_json, raw)
-    try:
-        return parse() if len(raw) < _PARSE_INLINE else await pipeline.in_pool(parse)
-    except ValidationError as error:
-        raise RequestFault(_explain(error)) from error
-
-
-def _explain(error: ValidationError) -> str:
-    # The input itself is left out: it may be megabytes of base64.
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in faults[:3])
-
-
 def _present(body: VectorRequest) -> list[tuple[Modality, str]]:
     inputs = body.inputs()
     if not inputs:
@@ -88,11 +68,14 @@ def _present(body: VectorRequest) -> list[tuple[Modality, str]]:
 
 
 def _weights(body: VectorRequest) -> FloatArray:
-    """One weight for each modality that is present; those that are not named weigh 1."""
-    weights = np.array([(body.weights or {}).get(modality.name, 1.0) for modality, _ in body.inputs()], np.float32)
-    if not np.isfinite(weights).all() or not weights.sum():
-        raise RequestFault("weights: must be finite numbers whose sum is not zero")
-    return weights
+    """The share of each modality that is present; those that are not named weigh 1."""
+    weights = np.array([(body.weights or {}).get(modality.name, 1.0) for modality, _ in body.inputs()])
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = weights.sum()
+    if not np.isfinite(total) or not total:
+        raise RequestFault("weights: must be finite numbers whose sum is finite and not zero")
+    shares: FloatArray = (weights / total).astype(np.float32)
+    return shares
 
 
 def _mean(vectors: list[FloatArray], weights: FloatArray) -> FloatArray:
@@ -102,7 +85,7 @@ def _mean(vectors: list[FloatArray], weights: FloatArray) -> FloatArray:
     lengths = {len(vector) for vector in vectors}
     if len(lengths) > 1:
         raise UnsupportedInput(f"this model's vectors have different lengths ({lengths}): send one request for each")
-    mean: FloatArray = (weights / weights.sum()) @ np.stack(vectors)
+    mean: FloatArray = weights @ np.stack(vectors)
     return mean
 
 
@@ -138,6 +121,8 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> R
     finally:
         working.cancel()
         hung_up.cancel()
+        # A fault holds this frame, which must not hold the fault.
+        del working
 
 
 async def _hung_up(request: Request) -> None:
