@@ -1,0 +1,73 @@
+"""Peak memory of a service that is sent the largest of everything at once, with default limits: no test, a table."""
+
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import psutil
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import running
+from pictures import b64
+
+SIDE = 13_000  # 169 megapixels, just below the limit
+CALLERS = 4
+
+
+def picture(kind: str, **options: Any) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (SIDE, SIDE), (9, 100, 30)).save(buffer, kind, **options)
+    return json.dumps({"images": [b64(buffer.getvalue())]}).encode()
+
+
+def peak_of(body: bytes) -> tuple[int, int, int]:
+    """Resident bytes before, at the peak, and one second after the answers."""
+    with (
+        tempfile.TemporaryDirectory() as cache,
+        running.process(Path(cache), running.free_port(), "multi2vec_clip", MODEL_NAME=running.CONSE) as (
+            caller,
+            process,
+        ),
+        ThreadPoolExecutor(CALLERS) as callers,
+    ):
+        watched = psutil.Process(process.pid)
+        sizes = [watched.memory_info().rss]
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(0.01):
+                sizes.append(watched.memory_info().rss)
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        list(callers.map(lambda _: caller("POST", "/vectorize", body), range(CALLERS)))
+        time.sleep(1)
+        done.set()
+        watching.join()
+        return sizes[0], max(sizes), sizes[-1]
+
+
+def main() -> None:
+    cases: dict[str, Callable[[], bytes]] = {
+        "text, 100 MB": lambda: json.dumps({"texts": ["hello, " * 14_000_000]}).encode(),
+        "no picture, 120 MB": lambda: json.dumps({"images": ["A" * 120_000_000]}).encode(),
+        "PNG": lambda: picture("PNG"),
+        "JPEG, progressive": lambda: picture("JPEG", progressive=True, subsampling=0),
+        "WebP": lambda: picture("WEBP", quality=10, method=0),
+    }
+    print(f"{CALLERS} callers at once; pictures of {SIDE}x{SIDE} pixels; MiB")
+    for name, body in cases.items():
+        before, peak, after = (size >> 20 for size in peak_of(body()))
+        print(f"{name:20} before {before:5} peak {peak:5} after {after:5}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
