@@ -21,7 +21,7 @@ DOORS = {
     "onnxruntime": {"onnx_engine"},
     "torch": {"torch_engine"},
     "safetensors": {"weights"},
-    "huggingface_hub": {"weights"},
+    "huggingface_hub": {"hub"},
     "PIL": {
         "image",
         "transforms",

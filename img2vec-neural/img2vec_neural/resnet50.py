@@ -1,8 +1,9 @@
 """ResNet50 as the official img2vec container runs it: torchvision's IMAGENET1K_V1 weights, pooled features."""
 
 from vecmod.serving.engine.network import Network, Ops, Tensor
+from vecmod.serving.model.hub import HubFile, fetch_weights
 from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, Tower
-from vecmod.serving.model.weights import HubFile, WeightsPlace, fetch_weights, find_weights, network_of
+from vecmod.serving.model.weights import WeightsPlace, find_weights, network_of
 
 # The same tensors under the same names as torchvision's resnet50-0676ba61.pth, as safetensors (98 MiB).
 _HUB = HubFile(

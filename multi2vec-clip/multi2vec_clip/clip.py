@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multi2vec_clip.model_folder import image_steps, model_folder, part_of, read_json
+from multi2vec_clip.model_files import image_steps, part_of, read_json
 from vecmod.serving.engine.network import Gelu, Ops, Tensor, TrainedNetwork
 from vecmod.serving.model.recipe import Recipe, TextSteps, Tower
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.transformer import Encoder, LayerNames, encode
-from vecmod.serving.model.weights import WeightsFile, WeightsPlace, find_tensors, read_weights
+from vecmod.serving.model.weights import WEIGHTS_NAMES, WeightsFile, find_tensors, read_weights
 
 _NAMES = LayerNames(
     query="self_attn.q_proj",
@@ -47,15 +47,14 @@ _VISION = {
 _LEGACY_END = 2
 
 
-def clip(place: WeightsPlace) -> Recipe:
-    """A CLIP model from a folder: ``config.json``, ``tokenizer.json``, ``preprocessor_config.json`` and weights.
+def clip(folder: Path) -> Recipe:
+    """A CLIP model: ``config.json``, its tokenizer's files, ``preprocessor_config.json`` and weights.
 
     Raises:
-        WeightsNotFound: if the folder or one of its files is missing, or it holds a model of another kind.
+        WeightsNotFound, UnreadableWeights: if one of them is missing or says what is not known here.
     """
-    folder = model_folder(place, "clip", model_type="clip")
     config = read_json(folder / "config.json")
-    file = WeightsFile.at(find_tensors(folder))
+    file = find_tensors(folder, *WEIGHTS_NAMES)
     dim = config.get("projection_dim", 512)
     return Recipe(
         name=f"clip: {folder.name}",
@@ -77,7 +76,7 @@ def _text_tower(folder: Path, config: dict[str, Any], file: WeightsFile, dim: in
     pad = end if end != _LEGACY_END else 0
     network = _Text(_encoder("text_model", config), None if end == _LEGACY_END else end)
     return Tower(
-        TextSteps(read_tokenizer(folder / "tokenizer.json", context), context, pad),
+        TextSteps(read_tokenizer(folder, context), context, pad),
         TrainedNetwork(
             f"clip-text-{_shape(network.encoder)}-{network.end}",
             network,

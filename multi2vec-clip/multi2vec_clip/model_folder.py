@@ -1,75 +1,49 @@
-"""What a model folder of the hub's layout says: its kind, its parts, how its pictures are prepared."""
+"""A folder with a model to a recipe, whatever kind of model it is."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from vecmod.serving.model.recipe import Channels, Filter, ImageSteps
-from vecmod.serving.model.weights import WeightsNotFound, WeightsPlace
+from multi2vec_clip.clip import clip
+from multi2vec_clip.model_files import read_json
+from vecmod.serving.model.recipe import Recipe
+from vecmod.serving.model.weights import WeightsNotFound
 
-# Pillow's numbers for its filters, which preprocessor_config.json uses.
-_FILTERS = {2: Filter.BILINEAR, 3: Filter.BICUBIC}
-# transformers' CLIPImageProcessor: what a file that does not say it means.
-_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_STD = (0.26862954, 0.26130258, 0.27577711)
-
-
-def model_folder(place: WeightsPlace, family: str, model_type: str) -> Path:
-    """The mounted folder, if it holds a model of the kind.
-
-    Raises:
-        WeightsNotFound: if there is none, or it holds another kind.
-    """
-    if place.path is None or not place.path.is_dir():
-        raise WeightsNotFound(f"MODEL_NAME={family} reads a model folder; mount one and name it in VECMOD_MODEL_PATH")
-    found = read_json(place.path / "config.json").get("model_type")
-    if found != model_type:
-        raise WeightsNotFound(f"{place.path} holds a model of type {found}, which MODEL_NAME={family} does not read")
-    return place.path
+# By what config.json calls `model_type`.
+_KINDS: dict[str, Callable[[Path], Recipe]] = {"clip": clip}
+KINDS = ", ".join(_KINDS)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of the folder.
+def read_folder(folder: Path) -> Recipe:
+    """The model of a folder, laid out as on the hub.
 
     Raises:
-        WeightsNotFound: if it is missing or no JSON object.
+        WeightsNotFound, UnreadableWeights: if it is of no kind that is known here, or something is missing.
     """
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise WeightsNotFound(f"{path} is missing: copy the whole model folder") from error
-    except ValueError as error:
-        raise WeightsNotFound(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise WeightsNotFound(f"{path} is not a JSON object")
-    return content
+    if not folder.is_dir():
+        raise WeightsNotFound(f"{folder} is no folder; is the volume mounted?")
+    found = read_json(folder / "config.json").get("model_type")
+    if found not in _KINDS:
+        raise WeightsNotFound(f"{folder} holds a model of type {found}; read here: {KINDS}")
+    return _KINDS[found](folder)
 
 
-def part_of(config: Mapping[str, Any], name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """One part of a config, with its defaults."""
-    return {**defaults, **(config.get(name) or {})}
-
-
-def image_steps(path: Path) -> ImageSteps:
-    """Shorter side to a length, centred square, mean and deviation, as a ``preprocessor_config.json`` says.
+def pair(image: Recipe, text: Recipe) -> Recipe:
+    """Pictures by one model, texts by another that was trained to meet it.
 
     Raises:
-        WeightsNotFound: if the file is missing, or asks for something else.
+        WeightsNotFound: if one lacks its tower, or their vectors differ in length.
     """
-    config = read_json(path)
-    size, crop = config.get("size", 224), config.get("crop_size", 224)
-    short = size if isinstance(size, int) else size.get("shortest_edge")
-    side = crop if isinstance(crop, int) else crop.get("height")
-    resample = config.get("resample", 3)
-    if not short or not side or short < side or resample not in _FILTERS:
-        raise WeightsNotFound(f"{path}: size {size}, crop_size {crop} and resample {resample} are not of this family")
-    return ImageSteps(
-        size=side,
-        filter=_FILTERS[resample],
-        center_crop=None,
-        divisor=255.0,
-        mean=Channels(*config.get("image_mean", _MEAN)),
-        std=Channels(*config.get("image_std", _STD)),
-        short_side=short,
+    if "image" not in image.towers or "text" not in text.towers:
+        raise WeightsNotFound(f"{image.name} must embed pictures and {text.name} texts")
+    towers = {"text": text.towers["text"], "image": image.towers["image"]}
+    dims = [tower.network.dim for tower in towers.values()]
+    if dims[0] != dims[1]:
+        raise WeightsNotFound(f"{text.name} gives {dims[0]} numbers, {image.name} {dims[1]}: they are no pair")
+    return replace(
+        image,
+        name=f"{image.name} + {text.name}",
+        revision=f"{image.revision}; {text.revision}",
+        towers=towers,
+        normalized=image.normalized and text.normalized,
     )

@@ -66,7 +66,7 @@ def main() -> None:
         folder = tiny_clip.write_as(CLIPConfig(), Path(place) / "clip", side=224)
         locked_text, locked_image = locked(folder)
         started = running.process(
-            Path(place), running.free_port(), "multi2vec_clip", MODEL_NAME="clip", VECMOD_MODEL_PATH=folder
+            Path(place), running.free_port(), "multi2vec_clip", MODEL_NAME="", VECMOD_MODEL_PATH=folder
         )
         with started as (caller, process):
 

@@ -14,11 +14,13 @@ from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 import running
 import tiny_clip
 from multi2vec_clip.clip import clip
+from multi2vec_clip.model_folder import read_folder
 from pictures import b64, encoded, photo
 from recipes import image_steps, prepared, text_steps
 from vecmod.serving.engine.choose import EngineChoice, load_engine
 from vecmod.serving.model.graph_model import GraphModel
-from vecmod.serving.model.weights import WeightsNotFound, WeightsPlace
+from vecmod.serving.model.tokenizer import read_tokenizer
+from vecmod.serving.model.weights import WeightsNotFound
 
 TEXTS = [
     "",
@@ -52,7 +54,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module", params=["onnx", "torch"])
 def model(request: pytest.FixtureRequest, folder: Path, cache: Path) -> GraphModel:
     choice = EngineChoice(request.param, "cpu", 2, cache)
-    return GraphModel(clip(WeightsPlace(folder, cache, True)), lambda tower: load_engine(tower.network, choice), None)
+    return GraphModel(clip(folder), lambda tower: load_engine(tower.network, choice), None)
 
 
 def cosine(ours: Any, theirs: torch.Tensor) -> Any:
@@ -81,9 +83,9 @@ def test_texts_are_those_of_the_reference(model: GraphModel, folder: Path) -> No
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_pictures_are_those_of_the_reference(name: str, model: GraphModel, folder: Path, cache: Path) -> None:
+def test_pictures_are_those_of_the_reference(name: str, model: GraphModel, folder: Path) -> None:
     reference, processor = reference_of(folder), CLIPImageProcessorPil.from_pretrained(folder)
-    steps = image_steps(clip(WeightsPlace(folder, cache, True)))
+    steps = image_steps(clip(folder))
     ours = prepared(b64(encoded(PICTURES[name], "PNG")), steps)
     theirs = processor(PICTURES[name].convert("RGB"), return_tensors="pt")["pixel_values"]
     # Pillow 13 shrinks tall pictures in another order, which moves some pixels by one level.
@@ -101,7 +103,7 @@ def test_a_batch_changes_nothing(model: GraphModel) -> None:
 
 
 def test_over_http(folder: Path, cache: Path) -> None:
-    with running.in_thread(running.clip(cache, MODEL_NAME="clip", VECMOD_MODEL_PATH=folder)) as service:
+    with running.in_thread(running.clip(cache, MODEL_NAME="", VECMOD_MODEL_PATH=folder)) as service:
         answer = service(
             "POST", "/vectorize", {"texts": ["a cat", "long " * 100], "images": [b64(photo("cat"))]}
         ).json()
@@ -110,8 +112,8 @@ def test_over_http(folder: Path, cache: Path) -> None:
         assert service("GET", "/meta").json()["details"]["dimensions"] == {"text": 24, "image": 24}
 
 
-def test_context_and_sizes_come_from_the_files(folder: Path, cache: Path) -> None:
-    recipe = clip(WeightsPlace(folder, cache, True))
+def test_context_and_sizes_come_from_the_files(folder: Path) -> None:
+    recipe = clip(folder)
     assert (text_steps(recipe).context, image_steps(recipe).size, image_steps(recipe).short_side) == (77, 64, 64)
 
 
@@ -119,9 +121,9 @@ def test_context_and_sizes_come_from_the_files(folder: Path, cache: Path) -> Non
     ("name", "content", "message"),
     [
         ("config.json", None, "config.json is missing: copy the whole model folder"),
-        ("config.json", {"model_type": "siglip"}, "holds a model of type siglip, which MODEL_NAME=clip does not read"),
+        ("config.json", {"model_type": "llama"}, "holds a model of type llama; read here: clip"),
         ("preprocessor_config.json", None, "preprocessor_config.json is missing"),
-        ("preprocessor_config.json", {"size": {"height": 9, "width": 9}}, "are not of this family"),
+        ("preprocessor_config.json", {"size": {"height": 9, "width": 8}}, "a preparation that is not known here"),
     ],
 )
 def test_folders_that_cannot_be_read(
@@ -133,9 +135,15 @@ def test_folders_that_cannot_be_read(
     if content is not None:
         (tmp_path / name).write_text(json.dumps(content))
     with pytest.raises(WeightsNotFound, match=message):
-        clip(WeightsPlace(tmp_path, tmp_path, True))
+        read_folder(tmp_path)
 
 
-def test_no_folder(cache: Path) -> None:
-    with pytest.raises(WeightsNotFound, match="mount one and name it in VECMOD_MODEL_PATH"):
-        clip(WeightsPlace(None, cache, True))
+def test_the_older_files_of_a_tokenizer(folder: Path, tmp_path: Path) -> None:
+    """sentence-transformers' and OpenAI's first repositories have no ``tokenizer.json``."""
+    words, pairs = tiny_clip.vocabulary()
+    (tmp_path / "vocab.json").write_text(json.dumps(words))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in pairs))
+    older, newer = read_tokenizer(tmp_path, 77), read_tokenizer(folder, 77)
+    for text in TEXTS:
+        assert older(text).ids.tolist() == newer(text).ids.tolist()
+        assert older(text).dropped == newer(text).dropped

@@ -4,18 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 
+from vecmod.serving.model.hub import HubFile, fetch_weights
 from vecmod.serving.model.torch_file import UnreadableWeights
-from vecmod.serving.model.weights import (
-    HubFile,
-    WeightsFile,
-    WeightsNotFound,
-    WeightsPlace,
-    fetch_weights,
-    find_weights,
-    read_weights,
-)
+from vecmod.serving.model.weights import WeightsFile, WeightsNotFound, WeightsPlace, find_weights, read_weights
 
 HUB = HubFile("some/model", "model.safetensors", "0" * 40, "0" * 64)
 
@@ -82,3 +77,18 @@ def test_damaged_safetensors(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(UnreadableWeights, match=r"a\.safetensors is not a safetensors file"):
         read_weights(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
+def test_bfloat16(suffix: str, tmp_path: Path) -> None:
+    numbers = torch.randn(7, 5).to(torch.bfloat16)
+    file = tmp_path / f"model{suffix}"
+    given = {"a": numbers, "b": numbers.T[1:], "ids": torch.arange(3)}
+    if suffix == ".bin":
+        torch.save(given, file)
+    else:
+        save_torch({name: tensor.contiguous() for name, tensor in given.items()}, file)
+    weights = read_weights(file)
+    np.testing.assert_array_equal(weights["a"], numbers.float().numpy())
+    np.testing.assert_array_equal(weights["b"], numbers.T[1:].float().numpy())
+    np.testing.assert_array_equal(weights["ids"], [0, 1, 2])

@@ -7,7 +7,7 @@ from pathlib import Path
 from vecmod.contract.environment import SettingsError
 from vecmod.serving.engine.network import ConvertedGraph
 from vecmod.serving.engine.onnx_graph import write_graph
-from vecmod.serving.model.families import UnknownName, find_family
+from vecmod.serving.model.families import UnknownName
 from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import ONNX, WeightsNotFound
@@ -19,8 +19,8 @@ def main(service: str, environ: Mapping[str, str], output: Path) -> int:
     """Write the graph of a service's model; the exit code: 0, or 2 with the reason on stderr."""
     try:
         settings = ServiceSettings.read(environ)
-        name = settings.model_name or find_service(service).default_model
-        convert(find_family(service, name)(weights_place(settings)), output)
+        found = find_service(service)
+        convert(found.choose(found, settings).family(weights_place(settings)), output)
     except (SettingsError, UnknownName, WeightsNotFound, UnreadableWeights, OSError) as error:
         print(f"{service}: {error}", file=sys.stderr)  # noqa: T201 -- a command's answer
         return 2

@@ -2,9 +2,10 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,17 +34,36 @@ _log = logging.getLogger(__name__)
 _OPERATOR_FAULTS = (EngineUnavailable, WeightsNotFound, UnreadableWeights)
 
 
+class Choice(NamedTuple):
+    """The model that was asked for: its name for people, and the family that reads it."""
+
+    name: str
+    family: Family
+
+
+def choose_by_name(service: "Service", settings: ServiceSettings) -> Choice:
+    """The family of ``MODEL_NAME``, or the service's default.
+
+    Raises:
+        UnknownName: listing those there are.
+    """
+    name = settings.model_name or service.default_model
+    return Choice(name, find_family(service.name, name))
+
+
 @dataclass(frozen=True)
 class Service:
     """What tells one service from another.
 
     Attributes:
         name: as Weaviate names the module, e.g. ``img2vec-neural``.
-        default_model: served if ``MODEL_NAME`` is not set.
+        default_model: served if none is asked for.
+        choose: finds the model that the settings ask for; raises UnknownName.
     """
 
     name: str
     default_model: str
+    choose: Callable[["Service", ServiceSettings], Choice] = choose_by_name
 
 
 def find_service(name: str) -> Service:
@@ -81,8 +101,7 @@ def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:
         UnknownName: if the model is not one of the service's.
         EngineUnavailable: if no installed engine can run here.
     """
-    name = settings.model_name or service.default_model
-    family = find_family(service.name, name)
+    name, family = service.choose(service, settings)
     choice = engine_choice(settings)
     engine_name(choice)
     metrics = Metrics()

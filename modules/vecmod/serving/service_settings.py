@@ -32,6 +32,17 @@ class ServiceSettings(BaseModel):
     """What an operator can set; names without our prefix are those of the official containers."""
 
     model_name: str = Field("", alias="MODEL_NAME", description="model to serve; empty: the service's default")
+    clip_model_name: str = Field(
+        "", alias="CLIP_MODEL_NAME", description="hub model for pictures; with TEXT_MODEL_NAME"
+    )
+    text_model_name: str = Field("", alias="TEXT_MODEL_NAME", description="hub model for texts; with CLIP_MODEL_NAME")
+    open_clip_model_name: str = Field(
+        "", alias="OPEN_CLIP_MODEL_NAME", description="architecture, as open_clip names it"
+    )
+    open_clip_pretrained: str = Field(
+        "", alias="OPEN_CLIP_PRETRAINED", description="its weights, as open_clip names them"
+    )
+    siglip_model_name: str = Field("", alias="SIGLIP_MODEL_NAME", description="hub model of the kind SigLIP")
     enable_cuda: CudaSwitch = Field(False, alias="ENABLE_CUDA", description="use a GPU: exactly true or 1")
     cuda_core: str = Field("cuda:0", alias="CUDA_CORE", description="torch device, if CUDA is on")
 

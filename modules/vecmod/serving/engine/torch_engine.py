@@ -1,5 +1,6 @@
 """The torch engine: GPUs, and the yardstick on CPUs. The one door to ``torch``."""
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -11,7 +12,7 @@ class TorchOps:
     """Runs operations on tensors of one device."""
 
     def __init__(self, weights: Weights, device: torch.device) -> None:
-        self._weights = {key: torch.tensor(value, device=device) for key, value in weights.items()}
+        self._weights = _Tensors(weights, device)
 
     def conv(
         self,
@@ -36,6 +37,10 @@ class TorchOps:
             self._weights[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
         )
         return functional.batch_norm(x, mean, var, weight, bias, eps=eps)
+
+    def forget_others(self) -> None:
+        """Free the weights that no operation has used."""
+        self._weights.forget_others()
 
     def relu(self, x: torch.Tensor, ceiling: float | None = None) -> torch.Tensor:
         """Run a rectifier."""
@@ -129,6 +134,23 @@ class TorchOps:
         return (values.unsqueeze(-1) * self._weights[f"{name}.weight"][places]).sum(dim=1)
 
 
+class _Tensors(dict[str, torch.Tensor]):
+    """Weights on a device, each when it is first asked for: a file may hold those of other towers too."""
+
+    def __init__(self, weights: Weights, device: torch.device) -> None:
+        super().__init__()
+        self._source = weights
+        self._device = device
+
+    def __missing__(self, name: str) -> torch.Tensor:
+        tensor = self[name] = torch.tensor(self._source[name], device=self._device)
+        return tensor
+
+    def forget_others(self) -> None:
+        """Free what was not asked for."""
+        self._source = {}
+
+
 def _split(x: torch.Tensor, heads: int) -> torch.Tensor:
     return x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(1, 2)
 
@@ -146,6 +168,8 @@ class TorchEngine:
         self._network = network.network
         self._ops = TorchOps(network.load(), self._device)
         torch.set_num_threads(threads)
+        self.run(_blank(network))
+        self._ops.forget_others()
 
     def run(self, batch: Inputs) -> FloatArray:
         """Vectors float32 ``[n, dim]``."""
@@ -157,6 +181,12 @@ class TorchEngine:
     def close(self) -> None:
         """Free the weights."""
         del self._ops
+
+
+def _blank(network: TrainedNetwork) -> Inputs:
+    """One input of zeros; a length that is free is 2."""
+    shape = [length if isinstance(length, int) else 2 for length in network.input_shape]
+    return np.zeros((1, *shape), network.input_type)
 
 
 def load_torch(network: AnyNetwork, device: str, threads: int) -> TorchEngine:

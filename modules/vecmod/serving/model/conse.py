@@ -69,7 +69,7 @@ def text_tower() -> Tower:
     file = WeightsFile.at(folder / "model.safetensors")
     context = json.loads((folder / "sentence_bert_config.json").read_text("utf-8"))["max_seq_length"]
     bert = Bert.from_config(json.loads((folder / "config.json").read_text("utf-8")))
-    steps = TextSteps(read_tokenizer(folder / "tokenizer.json", context), context, bert.pad_id)
+    steps = TextSteps(read_tokenizer(folder, context), context, bert.pad_id)
     network = TrainedNetwork(
         name="conse-en-text",
         network=mean_pooled(bert),

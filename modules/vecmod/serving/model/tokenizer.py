@@ -1,25 +1,32 @@
-"""Text to ids; the one door to the tokenizers library."""
+"""Text to ids, from the files a model's authors publish; the one door to the tokenizers library."""
 
+import json
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from vecmod.serving.model.recipe import Tokens
 from vecmod.serving.model.torch_file import UnreadableWeights
 
+# What CLIP cuts a text into before it looks for pairs (openai/CLIP, simple_tokenizer.py).
+_CLIP_PIECES = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+_CLIP_START, _CLIP_END = "<|startoftext|>", "<|endoftext|>"
 
-def read_tokenizer(path: Path, context: int) -> partial[Tokens]:
-    """The tokenizer of a ``tokenizer.json``, as :class:`TextSteps` wants it.
+
+def read_tokenizer(folder: Path, context: int) -> partial[Tokens]:
+    """The tokenizer of a model folder, as :class:`TextSteps` wants it.
+
+    It reads ``tokenizer.json``, or CLIP's ``vocab.json`` and ``merges.txt``, or BERT's ``vocab.txt``.
 
     Raises:
-        UnreadableWeights: if it is no such file.
+        UnreadableWeights: if there is none, or it cannot be read.
     """
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = _read(folder)
     except Exception as error:  # the library raises nothing more special
-        raise UnreadableWeights(f"{path} is not a tokenizer: {error}") from error
+        raise UnreadableWeights(f"{folder} has no tokenizer that can be read: {error}") from error
     # What the file says about both is a habit of whoever saved it; the model's own context counts.
     tokenizer.no_padding()
     tokenizer.enable_truncation(context)
@@ -31,3 +38,44 @@ def _tokenize(tokenizer: Tokenizer, text: str) -> Tokens:
     marks = sum(encoding.special_tokens_mask)
     dropped = sum(len(part.ids) - marks for part in encoding.overflowing)
     return Tokens(np.array(encoding.ids, np.int64), dropped)
+
+
+def _read(folder: Path) -> Tokenizer:
+    if (folder / "tokenizer.json").is_file():
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    if (folder / "merges.txt").is_file():
+        return _clip_tokenizer(folder / "vocab.json", folder / "merges.txt")
+    if (folder / "vocab.txt").is_file():
+        return _bert_tokenizer(folder)
+    raise FileNotFoundError("tokenizer.json is missing: copy the whole model folder")
+
+
+def _clip_tokenizer(vocab: Path, merges: Path) -> Tokenizer:
+    words, pairs = models.BPE.read_file(str(vocab), str(merges))
+    tokenizer = Tokenizer(models.BPE(words, pairs, unk_token=_CLIP_END, end_of_word_suffix="</w>"))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_CLIP_PIECES), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.add_special_tokens([AddedToken(mark, normalized=False) for mark in (_CLIP_START, _CLIP_END)])
+    tokenizer.post_processor = processors.RobertaProcessing(
+        (_CLIP_END, words[_CLIP_END]), (_CLIP_START, words[_CLIP_START]), trim_offsets=False, add_prefix_space=False
+    )
+    return tokenizer
+
+
+def _bert_tokenizer(folder: Path) -> Tokenizer:
+    words = models.WordPiece.read_file(str(folder / "vocab.txt"))
+    settings = folder / "tokenizer_config.json"
+    said = json.loads(settings.read_text("utf-8")) if settings.is_file() else {}
+    tokenizer = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))  # noqa: S106 -- no password
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=said.get("do_lower_case", True))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens(["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"])
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", words["[SEP]"]), ("[CLS]", words["[CLS]"]))
+    return tokenizer

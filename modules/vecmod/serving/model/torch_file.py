@@ -21,6 +21,7 @@ Array = NDArray[Any]
 _DTYPES = {
     "FloatStorage": np.dtype("<f4"),
     "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": np.dtype("V2"),  # two bytes that numpy has no number for; see widen_bfloat16
     "DoubleStorage": np.dtype("<f8"),
     "LongStorage": np.dtype("<i8"),
     "IntStorage": np.dtype("<i4"),
@@ -31,6 +32,11 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 class UnreadableWeights(Exception):
     """The file is not a weights file we can read; the message says why."""
+
+
+def widen_bfloat16(halves: Array) -> NDArray[np.float32]:
+    """bfloat16 numbers, which are the upper halves of float32 numbers, as those."""
+    return (halves.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
 class _Tensor:
@@ -47,10 +53,11 @@ class _Tensor:
 
     def array(self, storage: bytes) -> Array:
         flat = np.frombuffer(storage, self.dtype)[self.offset :]
+        flat = widen_bfloat16(flat) if self.dtype.kind == "V" else flat
         last = sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
         if 0 not in self.size and last >= flat.size:
             raise UnreadableWeights(f"a tensor of shape {self.size} reaches beyond its storage")
-        steps = [step * self.dtype.itemsize for step in self.stride]
+        steps = [step * flat.itemsize for step in self.stride]
         return np.lib.stride_tricks.as_strided(flat, self.size, steps, writeable=False)
 
 

@@ -1,24 +1,30 @@
-"""Finding and reading weights: a mounted file or folder, or the hub. The one door to the hub and to safetensors."""
+"""Finding and reading weights: a mounted file or folder. The one door to safetensors."""
 
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 from vecmod.serving.engine.network import AnyNetwork, ConvertedGraph, Network, TrainedNetwork
-from vecmod.serving.model.torch_file import UnreadableWeights, read_torch_file
+from vecmod.serving.model.torch_file import UnreadableWeights, read_torch_file, widen_bfloat16
 
 SAFETENSORS = ".safetensors"
 TORCH_SUFFIXES = (".pth", ".pt", ".bin")
 ONNX = ".onnx"
+# As transformers and sentence-transformers name them, best first.
+WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin")
 # Best first: safetensors can hold nothing but tensors.
 _SUFFIXES = (ONNX, SAFETENSORS, *TORCH_SUFFIXES)
+
+
+_BFLOAT16 = "BF16"
+# safetensors' names.
+_DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
 
 
 class WeightsNotFound(Exception):
@@ -38,16 +44,6 @@ class WeightsPlace:
     path: Path | None
     cache: Path
     offline: bool
-
-
-@dataclass(frozen=True)
-class HubFile:
-    """A file on the Hugging Face hub: pinned by commit, checked by its SHA-256."""
-
-    repo: str
-    filename: str
-    revision: str
-    sha256: str
 
 
 class WeightsFile(NamedTuple):
@@ -94,19 +90,6 @@ def find_weights(place: WeightsPlace, otherwise: Callable[[], Path]) -> WeightsF
     return WeightsFile.at(_local_file(place.path) if place.path is not None else otherwise())
 
 
-def fetch_weights(place: WeightsPlace, hub: HubFile) -> Path:
-    """A file of the hub, downloaded into the cache on first use.
-
-    Raises:
-        WeightsNotFound: if it cannot be fetched, or is not what was asked for.
-    """
-    path = _download(place, hub)
-    digest = WeightsFile.at(path).digest
-    if digest != hub.sha256:
-        raise WeightsNotFound(f"{path} is damaged (sha256 {digest}, not {hub.sha256}); delete it and start again")
-    return path
-
-
 def network_of(file: WeightsFile, name: str, network: Network, input_shape: tuple[int, ...], dim: int) -> AnyNetwork:
     """The network with the weights of a file, or the graph that was converted from it earlier."""
     if file.path.suffix == ONNX:
@@ -114,13 +97,16 @@ def network_of(file: WeightsFile, name: str, network: Network, input_shape: tupl
     return TrainedNetwork(name, network, input_shape, dim, file.digest, lambda: read_weights(file.path))
 
 
-def find_tensors(folder: Path) -> Path:
-    """The one file of a model folder that holds its tensors, safetensors before torch checkpoints.
+def find_tensors(folder: Path, *names: str) -> WeightsFile:
+    """The file of a model folder that holds its tensors: the first of the names, or the only one of its kind.
 
     Raises:
         WeightsNotFound: if there is none, or several of a kind.
     """
-    return _local_file(folder, (SAFETENSORS, *TORCH_SUFFIXES))
+    for name in names:
+        if (folder / name).is_file():
+            return WeightsFile.at(folder / name)
+    return WeightsFile.at(_local_file(folder, (SAFETENSORS, *TORCH_SUFFIXES)))
 
 
 def _local_file(path: Path, suffixes: tuple[str, ...] = _SUFFIXES) -> Path:
@@ -140,47 +126,32 @@ def _local_file(path: Path, suffixes: tuple[str, ...] = _SUFFIXES) -> Path:
     raise WeightsNotFound(f"VECMOD_MODEL_PATH={path} holds no weights file ({', '.join(suffixes)})")
 
 
-def _download(place: WeightsPlace, hub: HubFile) -> Path:
-    try:
-        from huggingface_hub import hf_hub_download  # noqa: PLC0415 -- an optional extra
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
-    except ImportError as error:
-        raise WeightsNotFound(
-            f"fetching {hub.repo} needs the hub client: pip install 'vecmod[hub]', "
-            "or mount the weights and name them in VECMOD_MODEL_PATH"
-        ) from error
-    try:
-        file = hf_hub_download(
-            hub.repo,
-            hub.filename,
-            revision=hub.revision,
-            cache_dir=place.cache / "hub",
-            local_files_only=place.offline,
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        if place.offline:
-            raise WeightsNotFound(
-                f"VECMOD_OFFLINE forbids fetching {hub.repo}, and {place.cache} does not have it; mount the weights "
-                "and name them in VECMOD_MODEL_PATH, or choose a built-in model with MODEL_NAME"
-            ) from error
-        raise WeightsNotFound(
-            f"{hub.repo} could not be fetched ({type(error).__name__}: {error}); check the network, "
-            "or mount the weights and name them in VECMOD_MODEL_PATH"
-        ) from error
-    return Path(file)
-
-
 def read_weights(path: Path) -> NamedTensors:
     """All tensors of a weights file as float32 arrays by name.
 
     Raises:
         UnreadableWeights: if the file is damaged or holds anything but tensors.
     """
-    if path.suffix in TORCH_SUFFIXES:
-        tensors = read_torch_file(path)
-    else:
-        try:
-            tensors = load_file(path)
-        except safetensors.SafetensorError as error:
-            raise UnreadableWeights(f"{path} is not a safetensors file: {error}") from error
+    tensors = read_torch_file(path) if path.suffix in TORCH_SUFFIXES else _read_safetensors(path)
     return NamedTensors(path, {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()})
+
+
+def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with safetensors.safe_open(path, "np") as file:
+            names = list(file.keys())
+            if all(file.get_slice(name).get_dtype() != _BFLOAT16 for name in names):
+                return {name: file.get_tensor(name) for name in names}
+        # The library's own way to numpy knows no bfloat16.
+        stored = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        return {name: _array(tensor).reshape(tensor["shape"]) for name, tensor in stored}
+    except safetensors.SafetensorError as error:
+        raise UnreadableWeights(f"{path} is not a safetensors file: {error}") from error
+    except KeyError as error:
+        raise UnreadableWeights(f"{path} has tensors of type {error}, which is not read here") from error
+
+
+def _array(tensor: Mapping[str, Any]) -> NDArray[Any]:
+    if tensor["dtype"] == _BFLOAT16:
+        return widen_bfloat16(np.frombuffer(tensor["data"], np.uint16))
+    return np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]])

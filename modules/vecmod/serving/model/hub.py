@@ -1,0 +1,116 @@
+"""Weights from the Hugging Face hub, fetched once and kept. The one door to its client."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from vecmod.serving.model.weights import WeightsFile, WeightsNotFound, WeightsPlace
+
+Result = TypeVar("Result")
+
+# Of each kind the best: safetensors can hold nothing but tensors.
+_WEIGHTS = (
+    "model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin",
+)  # fmt: skip
+# What describes a model and its tokenizer.
+_DESCRIPTIONS = (".json", ".txt", ".model")
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file on the Hugging Face hub: pinned by commit, checked by its SHA-256."""
+
+    repo: str
+    filename: str
+    revision: str
+    sha256: str
+
+
+def fetch_weights(place: WeightsPlace, hub: HubFile) -> Path:
+    """A file of the hub, downloaded into the cache on first use.
+
+    Raises:
+        WeightsNotFound: if it cannot be fetched, or is not what was asked for.
+    """
+    path = _ask_hub(place, hub.repo, lambda: _download_file(place, hub))
+    digest = WeightsFile.at(path).digest
+    if digest != hub.sha256:
+        raise WeightsNotFound(f"{path} is damaged (sha256 {digest}, not {hub.sha256}); delete it and start again")
+    return path
+
+
+def fetch_folder(place: WeightsPlace, repo: str, revision: str | None) -> Path:
+    """A model's folder of the hub: descriptions and one kind of weights, fetched on first use.
+
+    What was fetched once is used from then on without asking the hub, so that vectors do not change when the model's
+    authors change it.
+
+    Raises:
+        WeightsNotFound: if it cannot be fetched.
+    """
+    # Written when everything is there: a snapshot that was interrupted has no mark.
+    mark = place.cache / "hub" / f"{repo.replace('/', '--')}@{revision or 'main'}"
+    if mark.is_file() and (folder := Path(mark.read_text("utf-8"))).is_dir():
+        return folder
+    folder = _ask_hub(place, repo, lambda: _download_folder(place, repo, revision))
+    mark.write_text(str(folder), "utf-8")
+    return folder
+
+
+def wanted_files(names: list[str]) -> list[str]:
+    """Of a repository's files, those to fetch: descriptions, and in each folder the best kind of weights."""
+    folders = sorted({name.rpartition("/")[0] for name in names})
+    best = (_best_weights([name for name in names if name.rpartition("/")[0] == folder]) for folder in folders)
+    described = [name for name in names if name.endswith(_DESCRIPTIONS)]
+    weights = [name for name in best if name]
+    # Ready-made graphs only where there is nothing to convert: they come in many precisions.
+    return described + (weights or [name for name in names if name.endswith(("_model.onnx", "/model.onnx"))])
+
+
+def _best_weights(names: list[str]) -> str:
+    found = {name.rpartition("/")[2]: name for name in names}
+    return next((found[name] for name in _WEIGHTS if name in found), "")
+
+
+def _download_file(place: WeightsPlace, hub: HubFile) -> Path:
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415 -- an optional extra
+
+    where = place.cache / "hub"
+    found = hf_hub_download(
+        hub.repo, hub.filename, revision=hub.revision, cache_dir=where, local_files_only=place.offline
+    )
+    return Path(found)
+
+
+def _download_folder(place: WeightsPlace, repo: str, revision: str | None) -> Path:
+    from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 -- an optional extra
+
+    where = place.cache / "hub"
+    if place.offline:
+        raise OSError(f"it was not fetched into {where} before")
+    info = HfApi().model_info(repo, revision=revision)
+    names = [file.rfilename for file in info.siblings or []]
+    return Path(snapshot_download(repo, revision=info.sha, cache_dir=where, allow_patterns=wanted_files(names)))
+
+
+def _ask_hub(place: WeightsPlace, repo: str, download: Callable[[], Result]) -> Result:
+    try:
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415 -- as above
+    except ImportError as error:
+        raise WeightsNotFound(
+            f"fetching {repo} needs the hub client: pip install 'vecmod[hub]', "
+            "or mount the weights and name them in VECMOD_MODEL_PATH"
+        ) from error
+    try:
+        return download()
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        if place.offline:
+            raise WeightsNotFound(
+                f"VECMOD_OFFLINE forbids fetching {repo}, and {place.cache} does not have it; mount the weights "
+                "and name them in VECMOD_MODEL_PATH, or choose a built-in model with MODEL_NAME"
+            ) from error
+        raise WeightsNotFound(
+            f"{repo} could not be fetched ({type(error).__name__}: {error}); check name and network, "
+            "or mount the weights and name them in VECMOD_MODEL_PATH"
+        ) from error

@@ -1,0 +1,76 @@
+"""What the files of a model folder say: its configuration, and how its pictures are prepared."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vecmod.serving.model.recipe import Channels, Filter, ImageSteps
+from vecmod.serving.model.weights import WeightsNotFound
+
+# Pillow's numbers for its filters, which preprocessor_config.json uses.
+_FILTERS = {2: Filter.BILINEAR, 3: Filter.BICUBIC}
+# OpenAI's CLIP: what a file that does not say it means.
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of the folder.
+
+    Raises:
+        WeightsNotFound: if it is missing or no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise WeightsNotFound(f"{path} is missing: copy the whole model folder") from error
+    except ValueError as error:
+        raise WeightsNotFound(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise WeightsNotFound(f"{path} is not a JSON object")
+    return content
+
+
+def part_of(config: Mapping[str, Any], name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """One part of a config, with its defaults."""
+    return {**defaults, **(config.get(name) or {})}
+
+
+def image_steps(path: Path) -> ImageSteps:
+    """How pictures are prepared, as a ``preprocessor_config.json`` says.
+
+    Either the shorter side is scaled to a length and a centred square cut out, or the whole picture is squashed.
+
+    Raises:
+        WeightsNotFound: if the file is missing, or asks for something else.
+    """
+    config = read_json(path)
+    short, side = _sides(config)
+    resample = config.get("resample", 3)
+    if not side or (short and short < side) or resample not in _FILTERS or not config.get("do_resize", True):
+        raise WeightsNotFound(
+            f"{path}: size {config.get('size')}, crop_size {config.get('crop_size')} and resample {resample} ask for "
+            "a preparation that is not known here: shorter side and centre cut, or the whole picture squashed"
+        )
+    return ImageSteps(
+        size=side,
+        filter=_FILTERS[resample],
+        center_crop=None,
+        divisor=round(1 / config.get("rescale_factor", 1 / 255), 6),
+        mean=Channels(*config.get("image_mean", CLIP_MEAN)),
+        std=Channels(*config.get("image_std", CLIP_STD)),
+        short_side=short,
+    )
+
+
+def _sides(config: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """The length of the shorter side, None to squash; and the side of the square, None if it is none."""
+    size, crop = config.get("size", 224), config.get("crop_size", 224)
+    if isinstance(size, dict) and "height" in size:
+        square = size["height"] == size.get("width") and not config.get("do_center_crop", False)
+        return None, size["height"] if square else None
+    short = size.get("shortest_edge") if isinstance(size, dict) else size
+    side = crop.get("height") if isinstance(crop, dict) else crop
+    square = not isinstance(crop, dict) or crop.get("width") == side
+    return short, side if short and square and config.get("do_center_crop", True) else None
