@@ -4,18 +4,19 @@ Radford et al. 2021, arXiv:2103.00020. Vectors are those of ``CLIPModel.get_text
 ``get_image_features``, scaled to length 1 as the official container scales them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from multi2vec_clip.model_files import image_steps, part_of, read_json
 from vecmod.serving.engine.network import Gelu, Ops, Tensor, TrainedNetwork
-from vecmod.serving.model.recipe import Recipe, TextSteps, Tower
+from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.transformer import Encoder, LayerNames, encode
-from vecmod.serving.model.weights import WEIGHTS_NAMES, WeightsFile, find_tensors, read_weights
+from vecmod.serving.model.weights import WEIGHTS_NAMES, TensorSource, find_tensors
 
-_NAMES = LayerNames(
+LAYER_NAMES = LayerNames(
     query="self_attn.q_proj",
     key="self_attn.k_proj",
     value="self_attn.v_proj",
@@ -26,7 +27,7 @@ _NAMES = LayerNames(
     mlp_norm="layer_norm2",
 )
 # transformers' CLIPTextConfig and CLIPVisionConfig: what a config.json that does not say it means.
-_TEXT = {
+TEXT_DEFAULTS = {
     "num_hidden_layers": 12,
     "num_attention_heads": 8,
     "layer_norm_eps": 1e-5,
@@ -35,7 +36,7 @@ _TEXT = {
     "eos_token_id": 49407,
     "pad_token_id": 1,
 }
-_VISION = {
+VISION_DEFAULTS = {
     "num_hidden_layers": 12,
     "num_attention_heads": 12,
     "layer_norm_eps": 1e-5,
@@ -44,7 +45,7 @@ _VISION = {
     "patch_size": 32,
 }
 # Configs of the first models carry this id, which is none of the end of a text; transformers then takes the largest.
-_LEGACY_END = 2
+LEGACY_END = 2
 
 
 def clip(folder: Path) -> Recipe:
@@ -56,53 +57,47 @@ def clip(folder: Path) -> Recipe:
     config = read_json(folder / "config.json")
     file = find_tensors(folder, *WEIGHTS_NAMES)
     dim = config.get("projection_dim", 512)
+    text = part_of(config, "text_config", TEXT_DEFAULTS)
+    # The end itself fills up: attention looks back only, so what follows the end changes nothing.
+    end = text["eos_token_id"]
+    context = text["max_position_embeddings"]
+    texts = TextSteps(read_tokenizer(folder, context), context, pad_id=end if end != LEGACY_END else 0)
+    vision = part_of(config, "vision_config", VISION_DEFAULTS)
     return Recipe(
         name=f"clip: {folder.name}",
         revision=file.revision(),
         licence="see the model's card",
         towers={
-            "text": _text_tower(folder, part_of(config, "text_config", _TEXT), file, dim),
-            "image": _image_tower(folder, part_of(config, "vision_config", _VISION), file, dim),
+            "text": text_tower(texts, text, file.tensors(), dim),
+            "image": image_tower(image_steps(folder / "preprocessor_config.json"), vision, file.tensors(), dim),
         },
         normalized=True,
         best_batch=8,
     )
 
 
-def _text_tower(folder: Path, config: dict[str, Any], file: WeightsFile, dim: int) -> Tower:
-    context = config["max_position_embeddings"]
+def text_tower(steps: TextSteps, config: Mapping[str, Any], weights: TensorSource, dim: int) -> Tower:
+    """CLIP's text encoder, as CLIPTextConfig describes it."""
     end = config["eos_token_id"]
-    # The end itself fills up: attention looks back only, so what follows the end changes nothing.
-    pad = end if end != _LEGACY_END else 0
-    network = _Text(_encoder("text_model", config), None if end == _LEGACY_END else end)
+    network = _Text(_encoder("text_model", config), None if end == LEGACY_END else end)
+    name = f"clip-text-{_shape(network.encoder)}-{network.end}"
     return Tower(
-        TextSteps(read_tokenizer(folder, context), context, pad),
-        TrainedNetwork(
-            f"clip-text-{_shape(network.encoder)}-{network.end}",
-            network,
-            ("length",),
-            dim,
-            file.digest,
-            lambda: read_weights(file.path),
-            input_type="int64",
-        ),
+        steps, TrainedNetwork(name, network, ("length",), dim, weights.digest, weights.load, input_type="int64")
     )
 
 
-def _image_tower(folder: Path, config: dict[str, Any], file: WeightsFile, dim: int) -> Tower:
-    steps = image_steps(folder / "preprocessor_config.json")
+def image_tower(steps: ImageSteps, config: Mapping[str, Any], weights: TensorSource, dim: int) -> Tower:
+    """CLIP's vision transformer, as CLIPVisionConfig describes it."""
     network = _Vision(_encoder("vision_model", config), config["patch_size"])
     name = f"clip-image-{_shape(network.encoder)}-{network.patch}"
     side = steps.size
-    return Tower(
-        steps, TrainedNetwork(name, network, (3, side, side), dim, file.digest, lambda: read_weights(file.path))
-    )
+    return Tower(steps, TrainedNetwork(name, network, (3, side, side), dim, weights.digest, weights.load))
 
 
-def _encoder(prefix: str, config: dict[str, Any]) -> Encoder:
+def _encoder(prefix: str, config: Mapping[str, Any]) -> Encoder:
     return Encoder(
         prefix=f"{prefix}.encoder.layers",
-        names=_NAMES,
+        names=LAYER_NAMES,
         layers=config["num_hidden_layers"],
         heads=config["num_attention_heads"],
         eps=config["layer_norm_eps"],

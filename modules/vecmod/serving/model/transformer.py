@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from vecmod.serving.engine.network import Gelu, Ops, Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+from vecmod.serving.engine.network import Gelu, Ops, Tensor, Weights
 
 
 @dataclass(frozen=True)
@@ -77,3 +80,18 @@ class _Layer:
         names = self.encoder.names
         inner = ops.gelu(ops.linear(x, self.name(names.up)), self.encoder.activation)
         return ops.linear(inner, self.name(names.down))
+
+
+def split_projections(weights: Weights, attention: str) -> dict[str, NDArray[np.float32]]:
+    """The three projections that torch's MultiheadAttention keeps in one tensor, under the names of transformers.
+
+    Raises:
+        UnreadableWeights: if the file lacks them.
+    """
+    names = [f"{attention}.{part}_proj" for part in ("q", "k", "v")]
+    matrices = np.split(weights[f"{attention}.in_proj_weight"], 3)
+    biases = np.split(weights[f"{attention}.in_proj_bias"], 3)
+    return {
+        **{f"{name}.weight": matrix for name, matrix in zip(names, matrices, strict=True)},
+        **{f"{name}.bias": bias for name, bias in zip(names, biases, strict=True)},
+    }

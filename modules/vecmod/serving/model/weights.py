@@ -10,7 +10,7 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 
-from vecmod.serving.engine.network import AnyNetwork, ConvertedGraph, Network, TrainedNetwork
+from vecmod.serving.engine.network import AnyNetwork, ConvertedGraph, Network, TrainedNetwork, Weights
 from vecmod.serving.model.torch_file import UnreadableWeights, read_torch_file, widen_bfloat16
 
 SAFETENSORS = ".safetensors"
@@ -46,6 +46,19 @@ class WeightsPlace:
     offline: bool
 
 
+@dataclass(frozen=True)
+class TensorSource:
+    """Where the weights of a network come from.
+
+    Attributes:
+        digest: of all files that they are read from.
+        load: reads them, under the names that the network uses.
+    """
+
+    digest: str
+    load: Callable[[], Weights]
+
+
 class WeightsFile(NamedTuple):
     """A weights file that is there; ``digest`` is its SHA-256, hexadecimal."""
 
@@ -64,6 +77,12 @@ class WeightsFile(NamedTuple):
                 return cls(path, hashlib.file_digest(file, "sha256").hexdigest())
         except OSError as error:
             raise WeightsNotFound(f"{path} cannot be read: {error.strerror}; may this process read it?") from error
+
+    def tensors(self, rename: Callable[[Weights], Weights] | None = None) -> TensorSource:
+        """Its tensors, under other names if wanted."""
+        if rename is None:
+            return TensorSource(self.digest, lambda: read_weights(self.path))
+        return TensorSource(self.digest, lambda: rename(read_weights(self.path)))
 
     def revision(self) -> str:
         """Which weights these are, for people."""
