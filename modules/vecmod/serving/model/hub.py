@@ -96,15 +96,18 @@ def _download_folder(place: WeightsPlace, repo: str, revision: str | None) -> Pa
 
 def _ask_hub(place: WeightsPlace, repo: str, download: Callable[[], Result]) -> Result:
     try:
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415 -- as above
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415 -- as below
     except ImportError as error:
         raise WeightsNotFound(
             f"fetching {repo} needs the hub client: pip install 'vecmod[hub]', "
             "or mount the weights and name them in VECMOD_MODEL_PATH"
         ) from error
+    # Its bases are OSError and the error of the HTTP library underneath, which was replaced twice already.
+    network = [base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)]
+    faults: tuple[type[Exception], ...] = (*network, LocalEntryNotFoundError, OSError)
     try:
         return download()
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except faults as error:
         if place.offline:
             raise WeightsNotFound(
                 f"VECMOD_OFFLINE forbids fetching {repo}, and {place.cache} does not have it; mount the weights "

@@ -82,7 +82,7 @@ class WeightsFile(NamedTuple):
         """Its tensors, under other names if wanted."""
         if rename is None:
             return TensorSource(self.digest, lambda: read_weights(self.path))
-        return TensorSource(self.digest, lambda: rename(read_weights(self.path)))
+        return TensorSource(self.digest, lambda: NamedTensors(self.path, rename(read_weights(self.path))))
 
     def revision(self) -> str:
         """Which weights these are, for people."""
