@@ -6,13 +6,14 @@ from pathlib import Path
 
 from multi2vec_clip.clip import clip
 from multi2vec_clip.model_files import read_json
+from multi2vec_clip.onnx_folder import has_graphs, onnx_folder
 from multi2vec_clip.sbert import sentence_transformer
 from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.weights import WeightsNotFound
 
 # By what config.json calls `model_type`.
 _KINDS: dict[str, Callable[[Path], Recipe]] = {"clip": clip}
-KINDS = ", ".join([*_KINDS, "sentence-transformers"])
+KINDS = ", ".join([*_KINDS, "sentence-transformers", "graphs exported to ONNX"])
 
 
 def read_folder(folder: Path) -> Recipe:
@@ -25,6 +26,8 @@ def read_folder(folder: Path) -> Recipe:
         raise WeightsNotFound(f"{folder} is no folder; is the volume mounted?")
     if (folder / "modules.json").is_file():
         return sentence_transformer(folder)
+    if has_graphs(folder):
+        return onnx_folder(folder)
     found = read_json(folder / "config.json").get("model_type")
     if found not in _KINDS:
         raise WeightsNotFound(f"{folder} holds a model of type {found}; read here: {KINDS}")

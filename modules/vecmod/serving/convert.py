@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vecmod.contract.environment import SettingsError
-from vecmod.serving.engine.network import ConvertedGraph
+from vecmod.serving.engine.network import TrainedNetwork
 from vecmod.serving.engine.onnx_graph import write_graph
 from vecmod.serving.model.families import UnknownName
 from vecmod.serving.model.recipe import Recipe
@@ -39,6 +39,6 @@ def convert(recipe: Recipe, output: Path) -> None:
     if len(recipe.towers) > 1:
         raise UnreadableWeights(f"{recipe.name} has several networks; they are converted at its first start")
     (tower,) = recipe.towers.values()
-    if isinstance(tower.network, ConvertedGraph):
+    if not isinstance(tower.network, TrainedNetwork):
         raise UnreadableWeights(f"{tower.network.path} is a graph already")
     write_graph(tower.network, output)

@@ -166,4 +166,25 @@ class ConvertedGraph:
     dim: int
 
 
-AnyNetwork = TrainedNetwork | ConvertedGraph
+@dataclass(frozen=True)
+class ExportedGraph:
+    """A network that another program wrote to an ONNX file.
+
+    Attributes:
+        path: the file.
+        input_shape: shape of one input without the batch axis; a name stands for a length that is free.
+        dim: length of one output vector.
+        inputs: what pixels or ids may be called; the first of these names that the file has is taken.
+        outputs: what vectors may be called, in the same way.
+        pad_id: fills texts, if the file wants them longer than they are.
+    """
+
+    path: Path
+    input_shape: Shape
+    dim: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    pad_id: int = 0
+
+
+AnyNetwork = TrainedNetwork | ConvertedGraph | ExportedGraph

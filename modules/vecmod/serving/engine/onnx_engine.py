@@ -14,8 +14,9 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     RuntimeException,
 )
 
-from vecmod.serving.engine.engine import EngineUnavailable, FloatArray, Inputs
-from vecmod.serving.engine.network import AnyNetwork, TrainedNetwork
+from vecmod.serving.engine.engine import Engine, EngineUnavailable, FloatArray, Inputs
+from vecmod.serving.engine.exported import ExportedEngine, TensorInfo
+from vecmod.serving.engine.network import AnyNetwork, ExportedGraph, TrainedNetwork
 
 # Written into the file's metadata by onnx_graph, which is not imported here: serving a converted graph does
 # not need the `onnx` package.
@@ -42,26 +43,37 @@ class OnnxEngine:
         except _UNLOADABLE as error:
             raise EngineUnavailable(f"{graph} cannot be loaded as an ONNX graph: {error}") from error
 
+    def names(self) -> tuple[dict[str, TensorInfo], list[str]]:
+        """Inputs by name, with type and shape, and the names of the outputs."""
+        inputs = {one.name: TensorInfo(one.type, tuple(one.shape)) for one in self._session.get_inputs()}
+        return inputs, [one.name for one in self._session.get_outputs()]
+
+    def run_named(self, output: str, feed: dict[str, Inputs]) -> FloatArray:
+        """The output of that name for inputs by name."""
+        vectors: FloatArray = self._session.run([output], feed)[0]
+        return vectors
+
     def network_name(self) -> str:
         """The network the file says it holds; empty if it was not written by vecmod."""
         return str(self._session.get_modelmeta().custom_metadata_map.get(NAME_KEY, ""))
 
     def run(self, batch: Inputs) -> FloatArray:
         """Vectors float32 ``[n, dim]``."""
-        vectors: FloatArray = self._session.run(["vector"], {"input": batch})[0]
-        return vectors
+        return self.run_named("vector", {"input": batch})
 
     def close(self) -> None:
         """Free the session."""
         del self._session
 
 
-def load_onnx(network: AnyNetwork, cache: Path, threads: int) -> OnnxEngine:
-    """Load a network, converting it on first use, or a graph that was converted earlier.
+def load_onnx(network: AnyNetwork, cache: Path, threads: int) -> Engine:
+    """Load a network, converting it on first use, or a graph that was converted earlier or exported by others.
 
     Raises:
         EngineUnavailable: if the graph cannot be read or is another network's.
     """
+    if isinstance(network, ExportedGraph):
+        return ExportedEngine(network, OnnxEngine(network.path, threads))
     if isinstance(network, TrainedNetwork):
         return _load_converted(network, cache, threads)
     engine = OnnxEngine(network.path, threads)

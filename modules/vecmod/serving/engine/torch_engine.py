@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from vecmod.serving.engine.engine import EngineUnavailable, FloatArray, Inputs
-from vecmod.serving.engine.network import AnyNetwork, ConvertedGraph, Gelu, TrainedNetwork, Weights
+from vecmod.serving.engine.network import AnyNetwork, Gelu, TrainedNetwork, Weights
 
 
 class TorchOps:
@@ -195,7 +195,7 @@ def load_torch(network: AnyNetwork, device: str, threads: int) -> TorchEngine:
     Raises:
         EngineUnavailable: if the device is not there or the model came as an ONNX graph.
     """
-    if isinstance(network, ConvertedGraph):
+    if not isinstance(network, TrainedNetwork):
         raise EngineUnavailable(f"{network.path} is an ONNX graph; the torch engine needs weights: VECMOD_ENGINE=onnx")
     try:
         torch.device(device)

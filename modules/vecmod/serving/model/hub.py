@@ -13,6 +13,8 @@ Result = TypeVar("Result")
 _WEIGHTS = (
     "model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin",
 )  # fmt: skip
+# Whole precision only; the second of a pair is where the numbers of a large graph are.
+_GRAPHS = tuple(f"{name}.onnx{data}" for name in ("_model", "/model") for data in ("", "_data", ".data"))
 # What describes a model and its tokenizer.
 _DESCRIPTIONS = (".json", ".txt", ".model")
 
@@ -65,7 +67,7 @@ def wanted_files(names: list[str]) -> list[str]:
     described = [name for name in names if name.endswith(_DESCRIPTIONS)]
     weights = [name for name in best if name]
     # Ready-made graphs only where there is nothing to convert: they come in many precisions.
-    return described + (weights or [name for name in names if name.endswith(("_model.onnx", "/model.onnx"))])
+    return described + (weights or [name for name in names if name.endswith(_GRAPHS)])
 
 
 def _best_weights(names: list[str]) -> str:
