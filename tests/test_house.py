@@ -17,7 +17,7 @@ TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
 
 # Library -> the files that may import it.
 DOORS = {
-    "onnx": {"onnx_graph"},
+    "onnx": {"onnx_graph", "graph_ops"},
     "onnxruntime": {"onnx_engine"},
     "torch": {"torch_engine"},
     "safetensors": {"weights"},

@@ -95,6 +95,21 @@ def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
         load_engine(ConvertedGraph("x", path, (3, 16, 16), 6), EngineChoice("onnx", "cpu", 1, tmp_path))
 
 
+def test_numbers_beside_the_graph(tmp_path: Path) -> None:
+    """As it must be above 2 GiB."""
+    path = tmp_path / "graph.onnx"
+    write_graph(NETWORK, path, inline_limit=1000)
+    (beside,) = tmp_path.glob("graph-*.data")
+    assert beside.stat().st_size > 4096 > path.stat().st_size
+    graph = ConvertedGraph(NETWORK.name, path, (3, 16, 16), 6)
+    batch = RANDOM.normal(size=(2, 3, 16, 16)).astype(np.float32)
+    engine = load_engine(graph, EngineChoice("onnx", "cpu", 1, tmp_path))
+    np.testing.assert_allclose(engine.run(batch), by_hand(batch), atol=1e-5)
+    beside.unlink()
+    with pytest.raises(EngineUnavailable, match=r"graph\.onnx cannot be loaded"):
+        load_engine(graph, EngineChoice("onnx", "cpu", 1, tmp_path))
+
+
 @pytest.mark.parametrize("left", [0, 100, 1000])
 def test_a_damaged_graph_in_the_cache_is_made_again(left: int, tmp_path: Path) -> None:
     path = cached_graph(NETWORK, tmp_path)

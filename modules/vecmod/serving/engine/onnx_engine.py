@@ -89,7 +89,7 @@ def _load_converted(network: TrainedNetwork, cache: Path, threads: int) -> OnnxE
         return OnnxEngine(path, threads)
     except EngineUnavailable as error:
         _log.warning("%s; converting it anew", error)
-        path.unlink(missing_ok=True)
+        _forget(path)
         return OnnxEngine(_converted(network, cache), threads)
 
 
@@ -106,3 +106,9 @@ def _converted(network: TrainedNetwork, cache: Path) -> Path:
         raise EngineUnavailable(
             f"the converted graph cannot be written to {cache}: {error}; set VECMOD_CACHE_DIR"
         ) from error
+
+
+def _forget(path: Path) -> None:
+    from vecmod.serving.engine.onnx_graph import forget_graph  # noqa: PLC0415 -- as above
+
+    forget_graph(path)

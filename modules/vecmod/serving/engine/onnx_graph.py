@@ -1,17 +1,20 @@
-"""Networks recorded as ONNX graphs, without torch: the one door to the ``onnx`` package."""
+"""Networks written as ONNX graphs, without torch; one of two doors to the ``onnx`` package."""
 
 import hashlib
-import math
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, StringStringEntryProto, TensorProto, helper, numpy_helper
 
-from vecmod.serving.engine.network import Gelu, TrainedNetwork, Weights
+from vecmod.serving.engine.graph_ops import GraphOps
+from vecmod.serving.engine.network import TrainedNetwork
 
 # Widely readable versions: every onnxruntime since 1.13 and OpenVINO since 2023 take them.
 OPSET = 17
@@ -22,203 +25,20 @@ NAME_KEY = "vecmod.network"
 DIGEST_KEY = "vecmod.weights_sha256"
 
 
+# protobuf ends at 2 GiB; the rest is room for the graph itself.
+_INLINE_LIMIT = 2**31 - 2**26
+# Where external numbers begin: on a page, so that they can be mapped.
+_ALIGNMENT = 4096
+# What the name of a file with a graph's numbers ends in.
+DATA = ".data"
 _TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
-# Added to attention scores of tokens that do not count: the lowest number, so that softmax makes it zero.
-_NEVER = float(np.finfo(np.float32).min)
 
 
-class GraphOps:
-    """Records operations; a tensor is the name of a graph edge."""
+def record(trained: TrainedNetwork) -> tuple[ModelProto, dict[str, NDArray[Any]]]:
+    """The network as an ONNX model, and the numbers that it must still be given, by name.
 
-    def __init__(self, weights: Weights) -> None:
-        self.nodes: list[NodeProto] = []
-        self.initializers: dict[str, TensorProto] = {}
-        self._weights = weights
-
-    def conv(
-        self,
-        x: str,
-        name: str,
-        stride: int = 1,
-        padding: tuple[int, int] = (0, 0),
-        *,
-        depthwise: bool = False,
-    ) -> str:
-        """Record a convolution."""
-        before, after = padding
-        return self._record(
-            "Conv",
-            [x, self._weight(f"{name}.weight")],
-            strides=[stride, stride],
-            pads=[before, before, after, after],
-            group=self._weights[f"{name}.weight"].shape[0] if depthwise else 1,
-        )
-
-    def batch_norm(self, x: str, name: str, eps: float) -> str:
-        """Record a batch normalisation; onnxruntime folds it into the convolution before it."""
-        statistics = [self._weight(f"{name}.{part}") for part in ("weight", "bias", "running_mean", "running_var")]
-        return self._record("BatchNormalization", [x, *statistics], epsilon=eps)
-
-    def relu(self, x: str, ceiling: float | None = None) -> str:
-        """Record a rectifier."""
-        if ceiling is None:
-            return self._record("Relu", [x])
-        return self._record("Clip", [x, self._constant(0.0), self._constant(ceiling)])
-
-    def max_pool(self, x: str, kernel: int, stride: int, padding: int) -> str:
-        """Record a maximum pooling."""
-        return self._record("MaxPool", [x], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[padding] * 4)
-
-    def add(self, a: str, b: str) -> str:
-        """Record a sum."""
-        return self._record("Add", [a, b])
-
-    def global_average_pool(self, x: str) -> str:
-        """Record the mean over height and width."""
-        return self._record("Flatten", [self._record("GlobalAveragePool", [x])], axis=1)
-
-    def linear(self, x: str, name: str, *, bias: bool = True) -> str:
-        """Record a linear layer."""
-        product = self._record("MatMul", [x, self._transposed(f"{name}.weight")])
-        return self._record("Add", [product, self._weight(f"{name}.bias")]) if bias else product
-
-    def layer_norm(self, x: str, name: str, eps: float) -> str:
-        """Record a layer normalisation."""
-        parts = [self._weight(f"{name}.{part}") for part in ("weight", "bias")]
-        return self._record("LayerNormalization", [x, *parts], axis=-1, epsilon=eps)
-
-    def gelu(self, x: str, kind: Gelu) -> str:
-        """Record the activation, in the forms that onnxruntime knows and fuses."""
-        if kind is Gelu.QUICK:
-            return self._record("Mul", [x, self._record("Sigmoid", [self._scaled(x, 1.702)])])
-        if kind is Gelu.TANH:
-            cube = self._record("Pow", [x, self._constant(3.0)])
-            inner = self._record("Add", [x, self._scaled(cube, 0.044715)])
-            bent = self._record("Tanh", [self._scaled(inner, math.sqrt(2 / math.pi))])
-        else:
-            bent = self._record("Erf", [self._record("Div", [x, self._constant(math.sqrt(2))])])
-        return self._scaled(self._record("Mul", [x, self._record("Add", [bent, self._constant(1.0)])]), 0.5)
-
-    def softmax(self, x: str) -> str:
-        """Record a softmax."""
-        return self._record("Softmax", [x], axis=-1)
-
-    def embed(self, ids: str, name: str) -> str:
-        """Record a look-up."""
-        return self._record("Gather", [self._weight(f"{name}.weight"), ids])
-
-    def add_rows(self, x: str, name: str, start: int = 0) -> str:
-        """Record the addition of positions."""
-        end = self._record("Add", [self._length(x, 1), self._integers(start)])
-        rows = self._record("Slice", [self._weight(f"{name}.weight"), self._integers(start), end, self._integers(0)])
-        return self._record("Add", [x, rows])
-
-    def patches(self, x: str) -> str:
-        """Record places as tokens."""
-        return self._record("Transpose", [self._record("Reshape", [x, self._integers(0, 0, -1)])], perm=[0, 2, 1])
-
-    def prepend(self, x: str, name: str) -> str:
-        """Record a learned token before the others."""
-        shape = self._record("Concat", [self._length(x, 0), self._integers(1, 1)], axis=0)
-        token = self._record("Expand", [self._weight(name), shape])
-        return self._record("Concat", [token, x], axis=1)
-
-    def attention(
-        self, query: str, key: str, value: str, heads: int, mask: str | None = None, *, causal: bool = False
-    ) -> str:
-        """Record the attention."""
-        query, value = (self._heads(part, heads, [0, 2, 1, 3]) for part in (query, value))
-        key = self._heads(key, heads, [0, 2, 3, 1])
-        channels = self._record("Cast", [self._length(query, 3)], to=TensorProto.FLOAT)
-        scores = self._record("Div", [self._record("MatMul", [query, key]), self._record("Sqrt", [channels])])
-        if causal:
-            square = self._record("Concat", [self._length(scores, 2), self._length(scores, 3)], axis=0)
-            low = self._record("Expand", [self._constant(_NEVER), square])
-            scores = self._record("Add", [scores, self._record("Trilu", [low, self._scalar(1)], upper=1)])
-        if mask is not None:
-            wide = self._record("Unsqueeze", [mask, self._integers(1, 2)])
-            penalty = self._record("Where", [wide, self._constant(0.0), self._constant(_NEVER)])
-            scores = self._record("Add", [scores, penalty])
-        mixed = self._record("Transpose", [self._record("MatMul", [self.softmax(scores), value])], perm=[0, 2, 1, 3])
-        return self._record("Reshape", [mixed, self._integers(0, 0, -1)])
-
-    def differs(self, ids: str, value: int) -> str:
-        """Record a comparison."""
-        return self._record("Not", [self._record("Equal", [ids, self._scalar(value)])])
-
-    def first_token(self, x: str) -> str:
-        """Record the choice of the first token."""
-        return self._record("Gather", [x, self._scalar(0)], axis=1)
-
-    def token_at(self, x: str, ids: str, value: int | None) -> str:
-        """Record the choice of the token at an id."""
-        if value is not None:
-            equal = self._record("Equal", [ids, self._scalar(value)])
-            ids = self._record("Cast", [equal], to=TensorProto.INT32)
-        places = self._record("ArgMax", [ids], axis=1, keepdims=1)
-        return self._record("GatherND", [x, places], batch_dims=1)
-
-    def mean_token(self, x: str, mask: str) -> str:
-        """Record the mean of the tokens that count."""
-        weights = self._record("Unsqueeze", [self._record("Cast", [mask], to=TensorProto.FLOAT), self._integers(2)])
-        total = self._record("ReduceSum", [self._record("Mul", [x, weights]), self._integers(1)], keepdims=0)
-        count = self._record("ReduceSum", [weights, self._integers(1)], keepdims=0)
-        return self._record("Div", [total, count])
-
-    def top_rows(self, x: str, name: str, count: int) -> str:
-        """Record the sum of the rows that weigh most."""
-        values = self._record("TopK", [x, self._integers(count)], outputs=2, axis=-1)
-        rows = self._record("Gather", [self._weight(f"{name}.weight"), f"{values}_1"])
-        weighted = self._record("Mul", [rows, self._record("Unsqueeze", [values, self._integers(2)])])
-        return self._record("ReduceSum", [weighted, self._integers(1)], keepdims=0)
-
-    def _heads(self, x: str, heads: int, order: list[int]) -> str:
-        return self._record("Transpose", [self._record("Reshape", [x, self._integers(0, 0, heads, -1)])], perm=order)
-
-    def _length(self, x: str, axis: int) -> str:
-        """The length of an axis, as a list of one integer."""
-        return self._record("Shape", [x], start=axis, end=axis + 1)
-
-    def _scaled(self, x: str, factor: float) -> str:
-        return self._record("Mul", [x, self._constant(factor)])
-
-    def _record(self, kind: str, inputs: list[str], outputs: int = 1, **attributes: float | list[int]) -> str:
-        """Record a node; the name of its first output, of which further ones end in ``_1`` and so on."""
-        edge = f"{kind}_{len(self.nodes)}"
-        further = [f"{edge}_{number}" for number in range(1, outputs)]
-        node = helper.make_node(kind, inputs, [edge, *further], name=edge)
-        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
-        self.nodes.append(node)
-        return edge
-
-    def _weight(self, key: str) -> str:
-        if key not in self.initializers:
-            self.initializers[key] = numpy_helper.from_array(np.ascontiguousarray(self._weights[key], np.float32), key)
-        return key
-
-    def _transposed(self, key: str) -> str:
-        turned = f"{key}.T"
-        if turned not in self.initializers:
-            matrix = np.ascontiguousarray(self._weights[key].T, np.float32)
-            self.initializers[turned] = numpy_helper.from_array(matrix, turned)
-        return turned
-
-    def _constant(self, value: float) -> str:
-        return self._initial(f"constant_{value}", np.array(value, np.float32))
-
-    def _scalar(self, value: int) -> str:
-        return self._initial(f"integer_{value}", np.array(value, np.int64))
-
-    def _integers(self, *values: int) -> str:
-        return self._initial(f"integers_{'_'.join(map(str, values))}", np.array(values, np.int64))
-
-    def _initial(self, key: str, value: NDArray[Any]) -> str:
-        self.initializers.setdefault(key, numpy_helper.from_array(value, key))
-        return key
-
-
-def record(trained: TrainedNetwork) -> ModelProto:
-    """The network as an ONNX model: input ``input`` ``[n, *input_shape]``, output ``vector`` float32 ``[n, dim]``."""
+    Its input is ``input`` ``[n, *input_shape]``, its output ``vector`` float32 ``[n, dim]``.
+    """
     ops = GraphOps(trained.load())
     edge = trained.network(ops, "input")
     graph = helper.make_graph(
@@ -226,29 +46,73 @@ def record(trained: TrainedNetwork) -> ModelProto:
         trained.name,
         [helper.make_tensor_value_info("input", _TYPES[trained.input_type], ["n", *trained.input_shape])],
         [helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["n", trained.dim])],
-        list(ops.initializers.values()),
     )
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="vecmod"
     )
     helper.set_model_props(model, {NAME_KEY: trained.name, DIGEST_KEY: trained.digest})
-    return model
+    return model, ops.initializers
 
 
-def write_graph(trained: TrainedNetwork, path: Path) -> None:
-    """Record the network into a file; the file appears whole or not at all."""
+def write_graph(trained: TrainedNetwork, path: Path, inline_limit: int = _INLINE_LIMIT) -> None:
+    """Record the network into a file; the file appears whole or not at all.
+
+    Numbers of more than ``inline_limit`` bytes in all go into a second file beside it, which must stay there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    model, numbers = record(trained)
     # Not by process id: two containers on one volume may both be process 1.
-    partial = path.with_suffix(f".{uuid4().hex}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(record(trained).SerializeToString())
-            file.flush()
-            # Else a power cut could leave the new name with nothing behind it.
-            os.fsync(file.fileno())
+    name = f"{path.stem}-{uuid4().hex}"
+    partial = path.with_name(f"{name}.partial")
+    beside = path.with_name(f"{name}{DATA}")
+    with ExitStack() as undo:
+        for file in (partial, beside):
+            undo.callback(file.unlink, missing_ok=True)
+        if sum(array.nbytes for array in numbers.values()) > inline_limit:
+            model.graph.initializer.extend(_write_beside(numbers, beside))
+        else:
+            tensors = (numpy_helper.from_array(_in_order(array), key) for key, array in numbers.items())
+            model.graph.initializer.extend(tensors)
+        with partial.open("wb") as opened:
+            opened.write(model.SerializeToString())
+            _flush(opened)
         partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        undo.pop_all()
+
+
+def forget_graph(path: Path) -> None:
+    """Remove a graph's files."""
+    path.unlink(missing_ok=True)
+    for beside in path.parent.glob(f"{path.stem}-*{DATA}"):
+        beside.unlink(missing_ok=True)
+
+
+def _write_beside(numbers: Mapping[str, NDArray[Any]], path: Path) -> Iterator[TensorProto]:
+    """Numbers into a file of their own, one tensor each that says where."""
+    with path.open("wb") as file:
+        for key, array in numbers.items():
+            file.seek(-(-file.tell() // _ALIGNMENT) * _ALIGNMENT)
+            tensor = TensorProto(
+                name=key,
+                dims=array.shape,
+                data_type=helper.np_dtype_to_tensor_dtype(array.dtype),
+                data_location=TensorProto.EXTERNAL,
+            )
+            where = {"location": path.name, "offset": str(file.tell()), "length": str(array.nbytes)}
+            tensor.external_data.extend(StringStringEntryProto(key=name, value=value) for name, value in where.items())
+            file.write(_in_order(array).data)
+            yield tensor
+        _flush(file)
+
+
+def _in_order(array: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(array, order="C")
+
+
+def _flush(file: BufferedWriter) -> None:
+    """To the disk itself: a power cut could leave the new name with nothing behind it."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def cached_graph(trained: TrainedNetwork, cache: Path) -> Path:
