@@ -25,14 +25,14 @@ DOORS = {
     "PIL": {
         "image",
         "transforms",
-        "hidden_size",
+        "excess",
         "decode",
         "recipe",
         "graph_model",
     },  # the last four for the type alone
     "tokenizers": {"tokenizer"},
     "prometheus_client": {"metrics"},
-    "uvicorn": {"server"},
+    "uvicorn": {"server", "protocol"},
     "pymilvus": {"milvus_store"},
     "milvus_lite": {"milvus_store"},
     "urllib3": {"client"},

@@ -194,6 +194,45 @@ def test_a_body_that_drips_is_ended() -> None:
         assert time.monotonic() - start < 5
 
 
+def test_time_cannot_be_saved_up() -> None:
+    """64 KiB buy a second, but nobody may be silent for more than the limit."""
+    with running.in_thread(running.service_of(DummyModel, replace(running.DOOR, body_timeout=1.0))) as caller:
+        start = time.monotonic()
+        with send(caller, b" " * 10_000_000, announced=10_000_001) as opened:
+            assert opened.recv(100).startswith(b"HTTP/1.1 408")
+        assert time.monotonic() - start < 5
+
+
+def test_headers_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vecmod.serving.http.protocol._HEADER_SECONDS", 0.5)
+    with running.in_thread(running.service_of(DummyModel)) as caller:
+        host, port = caller.url.removeprefix("http://").split(":")
+        complete = b"GET /.well-known/live HTTP/1.1\r\nHost: h\r\n\r\n"
+        for begun in (b"", b"POST /vectors HTTP/1.1\r\nHost: h\r\nX-A: "):
+            for before in (b"", complete):
+                with socket.create_connection((host, int(port)), timeout=10) as opened:
+                    if before:
+                        opened.sendall(before)
+                        assert opened.recv(1000).startswith(b"HTTP/1.1 204")
+                    if begun or not before:
+                        opened.sendall(begun)
+                        assert opened.recv(1000) == b""  # closed
+        with send(caller, b"", announced=2) as opened:  # the header is whole: another limit
+            time.sleep(1)
+            opened.sendall(b"{}")
+            assert opened.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_what_is_not_http_gets_an_error_like_all_others() -> None:
+    with running.in_thread(running.service_of(DummyModel)) as caller:
+        host, port = caller.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as opened:
+            opened.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+            answer = opened.recv(10000)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "malformed"
+
+
 def test_a_slow_line_has_the_time_it_needs() -> None:
     """300 KB in 2 s, where 1 s is the limit for a small body."""
     body = json.dumps({"image": b64(encoded(gradient(4, 4))), "other": "x" * 300_000}).encode()

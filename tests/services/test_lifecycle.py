@@ -1,5 +1,6 @@
 """Start and stop: ready tells the truth, SIGTERM loses nothing, faults of set-up are sentences."""
 
+import json
 import signal
 import socket
 import threading
@@ -82,6 +83,22 @@ def test_requests_whose_time_is_up_are_told_to_go_elsewhere() -> None:
     assert (answer.status, answer.json()["code"]) == (503, "not_ready")
     assert "another replica" in answer.json()["error"]
     assert answer.headers["retry-after"] == "2"
+
+
+def test_leaving_does_not_wait_for_pictures_of_callers_who_left(cache: Path) -> None:
+    """QOI is decoded by Python code: this one takes longer than anybody waits."""
+    slow = b"qoif" + (13_000).to_bytes(4, "big") * 2 + b"\3\0" + bytes(range(64)) * 300_000 + b"\0" * 7 + b"\1"
+    body = json.dumps({"image": b64(slow)}).encode()
+    with running.process(cache, running.free_port(), VECMOD_DRAIN_DELAY="0") as (caller, process):
+        address = ("127.0.0.1", int(caller.url.rpartition(":")[2]))
+        with socket.create_connection(address) as leaving:
+            leaving.sendall(b"POST /vectors HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            running.wait_for(lambda: caller.metric("vecmod_requests_in_flight") == 1)
+        running.wait_for(lambda: caller.metric("vecmod_requests_in_flight") == 0)
+        process.send_signal(signal.SIGTERM)
+        start = time.monotonic()
+        assert process.wait(30) == 0
+        assert time.monotonic() - start < 10
 
 
 def test_the_third_signal_ends_it_at_once(cache: Path) -> None:

@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pictures import encoded, gradient, photo, png_of_size
 from vecmod.contract.errors import RequestFault, TooLarge, Undecodable
@@ -74,6 +75,58 @@ def tiled(side: int) -> bytes:
     values[324] = end
     tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values.items())
     return b"II*\0" + struct.pack("<IH", 8, len(values)) + tags + bytes(4) + pixels
+
+
+def strips(count: int) -> bytes:
+    """A TIFF whose one row stands in ``count`` strips, a byte of the file for each."""
+    values = ((256, 3, 1, 64), (257, 3, 1, 64), (258, 3, 1, 8), (262, 3, 1, 1), (273, 1, count, 8), (278, 3, 1, 1))
+    start = struct.pack("<I", 8 + count) + b"\x08" * count + struct.pack("<H", len(values))
+    return b"II*\0" + start + b"".join(struct.pack("<HHII", *value) for value in values) + bytes(4)
+
+
+def scans(count: int, size: int = 200) -> bytes:
+    """A progressive JPEG whose last scan is repeated."""
+    data = encoded(Image.new("L", (size, size), 77), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * count + data[-2:]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (strips(200_000), "has more than 100000 strips"),
+        (scans(200), "has more than 100 scans"),
+        (b"\xff\xd8" + b"\xff\xe5\0\2" * 3000 + photo("cat")[2:], "has more than 2000 segments"),
+    ],
+)
+def test_files_that_make_much_of_little(data: bytes, message: str) -> None:
+    with pytest.raises(Undecodable, match=message):
+        READER.open(data)
+
+
+def test_what_programs_really_write_is_read() -> None:
+    assert pixels(scans(20)).shape == (200, 200, 3)
+    motion = photo("cat") + b"\xff\xda\0\4" * 5000  # a phone's picture with a film behind it
+    assert np.array_equal(pixels(motion), pixels(photo("cat")))
+    thumbnail = encoded(gradient(64, 48), "JPEG")
+    exif = Image.Exif()
+    exif[0x927C] = thumbnail * 3
+    assert pixels(encoded(PLAIN, "JPEG", exif=exif, icc_profile=bytes(200_000))).shape == (48, 64, 3)
+    assert pixels(encoded(PLAIN, "TIFF", compression="tiff_lzw")).shape == (48, 64, 3)
+
+
+def test_what_a_header_does_not_tell_is_decoded_alone() -> None:
+    assert READER.open(encoded(PLAIN, "AVIF")).large
+    assert READER.open(encoded(Image.new("L", (3000, 3000)), "JPEG2000")).large
+    assert not READER.open(encoded(PLAIN, "JPEG2000")).large
+
+
+def test_texts_of_a_png() -> None:
+    texts = PngInfo()
+    for number in range(20):
+        texts.add_text(f"text {number}", "x" * 900_000, zip=True)
+    with pytest.raises(Undecodable, match=r"is damaged: .*MAX_TEXT"):
+        READER.open(encoded(PLAIN, pnginfo=texts))
 
 
 def test_tiles_larger_than_their_picture() -> None:

@@ -15,7 +15,8 @@ EXAMPLE_IMAGE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAFklEQVR4nGM4IScnd0KOQU7uxJ07dwAfngWhY/bi4gAAAABJRU5ErkJggg=="
 )
 
-
+# Characters of an id; it comes back in the answer, and answers that nobody reads must not take much memory.
+MAX_ID = 4096
 WARNINGS = "one sentence for each text that was longer than the model reads; absent if there is none"
 
 
@@ -33,7 +34,9 @@ class VectorRequest(BaseModel):
         },
     )
 
-    id: StrictStr | StrictInt = Field(default="", description="echoed in the answer, used for nothing else")
+    id: Annotated[StrictStr, Field(max_length=MAX_ID)] | StrictInt = Field(
+        default="", description="echoed in the answer, used for nothing else"
+    )
     text: str | None = None
     image: str | None = None
     audio: str | None = None

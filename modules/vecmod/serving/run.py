@@ -1,6 +1,7 @@
 """Start-up of a service: settings -> family -> model -> app -> server. The only place that knows them all."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -88,10 +89,19 @@ def main(name: str, environ: Mapping[str, str]) -> int:
         )
         # Its news of start and stop is ours too, in our words.
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-        return build_server(service, settings).serve_until_stopped()
+        server = build_server(service, settings)
+        return _leave(server, server.serve_until_stopped())
     except (SettingsError, UnknownName, EngineUnavailable) as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 -- logging may not be set up yet
         return 2
+
+
+def _leave(server: GracefulServer, code: int) -> int:
+    """The exit code; the process ends here and now if Python would wait for threads that nobody waits for any more."""
+    if server.has_threads_at_work():
+        logging.shutdown()
+        os._exit(code)
+    return code
 
 
 def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:

@@ -49,8 +49,8 @@ class _Lane:
     batcher: Batcher[Inputs, FloatArray]
 
     def close(self) -> None:
-        self.pool.shutdown()
-        self.large.shutdown()
+        self.pool.shutdown(cancel_futures=True)
+        self.large.shutdown(cancel_futures=True)
         self.batcher.close()
 
 

@@ -24,7 +24,7 @@ class DoorLimits:
         max_body: bytes of one request.
         max_in_flight: bytes of all admitted requests together.
         max_requests: requests whose body is there and whose answer is not.
-        body_timeout: seconds that a body may take, plus one for each 64 KiB of it.
+        body_timeout: seconds that a body may take, plus one for each 64 KiB of it; and seconds it may pause.
     """
 
     token: str
@@ -67,7 +67,7 @@ class Door:
                         reserved += len(part)
                         self._check_size(reserved)
                         body += part
-                        limit.reschedule((limit.when() or 0.0) + len(part) / _BYTES_PER_SECOND)
+                        limit.reschedule(self._later(limit, len(part)))
             with self._permit():
                 yield body
         finally:
@@ -107,6 +107,11 @@ class Door:
         if self._bytes + size > self._limits.max_in_flight:
             raise Unavailable("the requests being served fill the memory set aside for them; send this one again later")
         self._bytes += size
+
+    def _later(self, limit: asyncio.Timeout, size: int) -> float:
+        """When time is up after one more part; who was fast cannot save up time to be silent in."""
+        now = asyncio.get_running_loop().time()
+        return min((limit.when() or now) + size / _BYTES_PER_SECOND, now + self._limits.body_timeout)
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[asyncio.Timeout]:

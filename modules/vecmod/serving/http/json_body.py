@@ -2,7 +2,6 @@
 
 import re
 from functools import partial
-from itertools import islice
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -16,10 +15,13 @@ Body = TypeVar("Body", bound=BaseModel)
 _INLINE = 1024 * 1024
 # Values that a body may have beside its items: keys of other programs, which are ignored.
 _SPARE = 10_000
-# A string (whatever stands in it is one token; an unclosed one ends with the body), or a comma outside of strings.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|,', re.DOTALL)
+# A string's mark, or a comma; and what may stand in a string, a piece at a time: the search must let others run.
+_MARK = re.compile(rb'[",]')
+_INSIDE = re.compile(rb'(?:[^"\\]++|\\.?){0,65536}+', re.DOTALL)
 # A value, its key and the comma behind it.
 _TOKENS_OF_A_VALUE = 3
+# Of a key that stands in a message.
+_KEY_LENGTH = 50
 
 
 async def parse_body(kind: type[Body], raw: bytearray, pipeline: Pipeline, max_items: int) -> Body:
@@ -46,11 +48,22 @@ def _parse(kind: type[Body], raw: bytearray, max_values: int) -> Body:
 
 
 def _has_more(raw: bytearray, max_values: int) -> bool:
-    tokens = _TOKEN.finditer(raw)
-    return next(islice(tokens, _TOKENS_OF_A_VALUE * max_values, None), None) is not None
+    """Whether the strings and commas outside of strings are more than so many values have."""
+    tokens, position = 0, 0
+    while (mark := _MARK.search(raw, position)) and tokens <= _TOKENS_OF_A_VALUE * max_values:
+        tokens += 1
+        position = mark.end() if mark[0] == b"," else _end_of_string(raw, mark.end())
+    return tokens > _TOKENS_OF_A_VALUE * max_values
+
+
+def _end_of_string(raw: bytearray, position: int) -> int:
+    while (found := _INSIDE.match(raw, position)) and found.end() > position:
+        position = found.end()
+    return position + 1
 
 
 def _explain(error: ValidationError) -> str:
     # The input itself is left out: it may be megabytes of base64.
     faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in faults[:3])
+    places = [".".join(str(part)[:_KEY_LENGTH] for part in fault["loc"]) or "body" for fault in faults[:3]]
+    return "; ".join(f"{place}: {fault['msg']}" for place, fault in zip(places, faults, strict=False))

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -9,6 +11,9 @@ from vecmod.contract.errors import NotReady
 from vecmod.serving.flow.pipeline import Pipeline
 
 _log = logging.getLogger(__name__)
+# A picture of the largest size takes seconds to decode, and no thread can be told to stop.
+_CLOSE_SECONDS = 5.0
+_CLOSE_TICK = 0.01
 
 
 class Phase(StrEnum):
@@ -30,6 +35,7 @@ class Lifecycle:
 
     def __init__(self, load: Callable[[], Pipeline], on_failure: Callable[[], None]) -> None:
         self.phase = Phase.STARTING
+        self.closed = True
         self._load = load
         self._on_failure = on_failure
         self._pipeline: Pipeline | None = None
@@ -74,9 +80,15 @@ class Lifecycle:
             raise NotReady(f"the service is {self.phase}; send requests to another replica")
 
     async def stop(self) -> None:
-        """Finish what was submitted and free the model."""
-        if self._pipeline is not None:
-            await asyncio.to_thread(self._pipeline.close)
+        """Finish what was submitted and free the model; give up if that takes long, as everybody was answered."""
+        if self._pipeline is None:
+            return
+        closing = threading.Thread(target=self._pipeline.close, daemon=True)
+        closing.start()
+        until = time.monotonic() + _CLOSE_SECONDS
+        while closing.is_alive() and time.monotonic() < until:
+            await asyncio.sleep(_CLOSE_TICK)
+        self.closed = not closing.is_alive()
 
 
 class StartupFault(Exception):

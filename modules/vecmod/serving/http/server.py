@@ -11,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from vecmod.serving.http.lifecycle import Lifecycle, Phase
+from vecmod.serving.http.protocol import Connection
 
 _log = logging.getLogger(__name__)
 # Weaviate opens many short connections; a short queue would reset them at bursts.
@@ -53,8 +54,8 @@ class GracefulServer(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             backlog=_BACKLOG,
-            # Not httptools, which drops the body of a request that offers an upgrade, as Java's client does.
-            http="h11",
+            # With h11, not httptools, which drops the body of a request that offers an upgrade, as Java's client does.
+            http=Connection,
             ws="none",
         )
         super().__init__(config)
@@ -71,6 +72,10 @@ class GracefulServer(uvicorn.Server):
         self.run(sockets=[listener])
         _log.info("stopped")
         return 1 if self._lifecycle.phase is Phase.FAILED else 0
+
+    def has_threads_at_work(self) -> bool:
+        """Whether something is still being decoded for callers who have left; leaving in order would wait for it."""
+        return not self._lifecycle.closed
 
     def stop(self) -> None:
         """Close the door at the next tick."""

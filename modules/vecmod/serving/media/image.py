@@ -23,10 +23,10 @@ from io import BytesIO
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from vecmod.contract.errors import TooLarge, Undecodable
-from vecmod.serving.media.hidden_size import decoded_pixels, icon_sizes
+from vecmod.serving.media.excess import decoded_pixels, excess, weighs_more_than
 
 Result = TypeVar("Result")
 
@@ -49,8 +49,8 @@ _DAMAGE = (
 )
 # What Pillow keeps is 4 bytes per pixel: 96 MB for a picture that just is not large.
 _LARGE_PIXELS = 24_000_000
-# Icons have 256 pixels a side; what is far beyond hides something, and Pillow decodes it when it opens the file.
-_ICON_PIXELS = 1024 * 1024
+# Texts of a PNG that are unpacked when it is opened: programs that make pictures store their settings there.
+_PNG_TEXTS = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class OpenPicture:
     """
 
     large: bool
-    _image: Image.Image
+    _open: Callable[[], Image.Image]
 
     @contextmanager
     def rgb(self) -> Iterator[Image.Image]:
@@ -84,14 +84,15 @@ class OpenPicture:
         Raises:
             Undecodable: if it is damaged.
         """
+        image = self._open()
         try:
-            rgb = _guarded(partial(_to_rgb, self._image))
+            rgb = _guarded(partial(_to_rgb, image))
             try:
                 yield rgb
             finally:
                 rgb.close()
         finally:
-            self._image.close()
+            image.close()
 
 
 class ImageReader:
@@ -102,6 +103,7 @@ class ImageReader:
         # Pillow's own guard is process-wide. Ours refuses everything above `max_pixels` before a pixel is read;
         # this keeps Pillow's from refusing, or warning of, less than that.
         Image.MAX_IMAGE_PIXELS = limits.max_pixels
+        PngImagePlugin.MAX_TEXT_MEMORY = _PNG_TEXTS
         Image.init()
         self._formats = [name for name in _SAFE_FORMATS if name in Image.OPEN]
 
@@ -112,13 +114,15 @@ class ImageReader:
             TooLarge: if it has too many pixels.
             Undecodable: if it is no picture, is damaged, or has an extreme shape.
         """
-        for size in icon_sizes(data):
-            if size.width * size.height > _ICON_PIXELS:
-                raise Undecodable(f"is an icon that holds a picture of {size.width}x{size.height} pixels; send that")
+        if reason := excess(data):
+            raise Undecodable(reason)
         image = _guarded(partial(self._open, data))
-        pixels = _guarded(partial(decoded_pixels, image))
-        self._check(image.size, pixels)
-        return OpenPicture(pixels > _LARGE_PIXELS, image)
+        self._check(image.size, _guarded(partial(decoded_pixels, image)))
+        if not weighs_more_than(image, _LARGE_PIXELS):
+            return OpenPicture(large=False, _open=lambda: image)
+        # It may have to wait, and what Pillow keeps of its header may be large: it is opened again.
+        image.close()
+        return OpenPicture(large=True, _open=partial(_guarded, partial(self._open, data)))
 
     def _open(self, data: bytes) -> Image.Image:
         try:
