@@ -1,4 +1,4 @@
-"""CLIP (the sizes of ViT-B/32, random weights): 16 callers, texts alone and pictures alone, against one at a time.
+"""CLIP (the sizes of ViT-B/32, random weights): 16 callers, texts, pictures and both, against one at a time.
 
 Baseline: transformers' own model and processors in torch, without gradients, one item at a time under a lock. Ours: the
 whole service in a process of its own, over HTTP. In turns.
@@ -27,7 +27,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPToken
 
 import running
 import tiny_clip
-from bench.side_by_side import CALLERS, Way, compare, report
+from bench.side_by_side import CALLERS, Way, compare, compare_mixed, report
 from pictures import SAMPLES, b64, encoded
 
 TEXTS = [
@@ -85,6 +85,15 @@ def main() -> None:
                     Way("multi2vec-clip, onnx, over HTTP", post(f"{unit}s"), psutil.Process(process.pid)),
                 ]
                 report(ways, compare(ways, items, options.rounds, options.seconds), unit)
+            print("  half of the callers with texts, half with pictures, at the same time:")
+            mixed = [
+                ("one at a time under a lock, torch", {"text": (locked_text, TEXTS), "image": (locked_image, images)}),
+                (
+                    "multi2vec-clip, onnx, over HTTP",
+                    {"text": (post("texts"), TEXTS), "image": (post("images"), images)},
+                ),
+            ]
+            compare_mixed(mixed, options.rounds, options.seconds)
 
 
 if __name__ == "__main__":
