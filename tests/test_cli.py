@@ -12,7 +12,9 @@ import psutil
 import pytest
 
 import running
-from pictures import SAMPLES, encoded, gradient
+import tiny_clip
+import tiny_sbert
+from pictures import SAMPLES, b64, encoded, gradient, photo
 from vecmod.host.stores.milvus_store import MilvusStore
 
 CLASS_FILE = SAMPLES / "photo.class.json"
@@ -151,6 +153,33 @@ def test_convert_then_serve_without_the_weights(
     again = vecmod("convert", "img2vec-neural", "--model", model, "--weights", graph, "--output", graph, cwd=tmp_path)
     assert again.returncode == 2
     assert "is a graph already" in again.stderr
+
+
+@pytest.mark.parametrize("kind", ["one model", "pair"])
+def test_convert_folders_then_serve_without_the_weights(kind: str, cache: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    if kind == "pair":
+        tiny_sbert.write_pair(source)
+    else:
+        tiny_clip.write(source, end=49407, activation="quick_gelu")
+    output = tmp_path / "converted"
+    done = vecmod("convert", "multi2vec-clip", "--weights", source, "--output", output, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"serve it with VECMOD_MODEL_PATH={output}" in done.stdout
+    assert not any(path.suffix in (".safetensors", ".bin") for path in output.rglob("*"))
+    body = {"texts": ["a cat"], "images": [b64(photo("cat"))]}
+    answers = []
+    for folder in (source, output):
+        with running.in_thread(running.clip(cache, MODEL_NAME="", VECMOD_MODEL_PATH=folder)) as caller:
+            details = caller("GET", "/meta").json()["details"]
+            answers.append((caller("POST", "/vectorize", body).json(), details["revision"], details["normalized"]))
+    assert answers[0] == answers[1]
+    for weights, target, words in (
+        (source, output, "is there already"),
+        (output, tmp_path / "x", "is a graph already"),
+    ):
+        again = vecmod("convert", "multi2vec-clip", "--weights", weights, "--output", target, cwd=tmp_path)
+        assert (again.returncode, words in again.stderr) == (2, True)
 
 
 def test_file_names_that_are_no_text(service: running.Caller, tmp_path: Path) -> None:

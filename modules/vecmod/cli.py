@@ -60,7 +60,7 @@ def serve(
 @app.command()
 def convert(
     service: Annotated[str, typer.Argument(help="img2vec-neural or multi2vec-clip")],
-    output: Annotated[Path, typer.Option(help="graph file to write, *.onnx")],
+    output: Annotated[Path, typer.Option(help="graph file to write, *.onnx; for model folders a new folder")],
     model: Annotated[str | None, typer.Option(help="model to convert; default: MODEL_NAME, the service's own")] = None,
     weights: Annotated[Path | None, typer.Option(help="weights; default: VECMOD_MODEL_PATH, else fetched")] = None,
 ) -> None:

@@ -8,6 +8,7 @@ from multi2vec_clip.clip import clip
 from multi2vec_clip.model_files import read_json
 from multi2vec_clip.onnx_folder import has_graphs, onnx_folder
 from multi2vec_clip.sbert import sentence_transformer
+from vecmod.serving.model.converted import with_graphs
 from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.weights import WeightsNotFound
 
@@ -24,14 +25,18 @@ def read_folder(folder: Path) -> Recipe:
     """
     if not folder.is_dir():
         raise WeightsNotFound(f"{folder} is no folder; is the volume mounted?")
+    return replace(with_graphs(_reader(folder)(folder), folder), folders=(folder,))
+
+
+def _reader(folder: Path) -> Callable[[Path], Recipe]:
     if (folder / "modules.json").is_file():
-        return sentence_transformer(folder)
+        return sentence_transformer
     if has_graphs(folder):
-        return onnx_folder(folder)
+        return onnx_folder
     found = read_json(folder / "config.json").get("model_type")
     if found not in _KINDS:
         raise WeightsNotFound(f"{folder} holds a model of type {found}; read here: {KINDS}")
-    return _KINDS[found](folder)
+    return _KINDS[found]
 
 
 def pair(image: Recipe, text: Recipe) -> Recipe:
@@ -52,4 +57,5 @@ def pair(image: Recipe, text: Recipe) -> Recipe:
         revision=f"{image.revision}; {text.revision}",
         towers=towers,
         normalized=image.normalized and text.normalized,
+        folders=(*image.folders, *text.folders),
     )

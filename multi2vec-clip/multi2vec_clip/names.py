@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from multi2vec_clip.model_folder import KINDS, pair, read_folder
+from vecmod.serving.model.converted import IMAGE_FOLDER, TEXT_FOLDER
 from vecmod.serving.model.families import UnknownName
 from vecmod.serving.model.hub import fetch_folder
 from vecmod.serving.model.recipe import Recipe
@@ -61,8 +62,9 @@ def read_mounted(place: WeightsPlace) -> Recipe:
         WeightsNotFound, UnreadableWeights: see :func:`read_folder`.
     """
     folder = place.path or Path()
-    if (folder / "clip").is_dir() and (folder / "text").is_dir():
-        return pair(read_folder(folder / "clip"), read_folder(folder / "text"))
+    image, text = folder / IMAGE_FOLDER, folder / TEXT_FOLDER
+    if image.is_dir() and text.is_dir():
+        return pair(read_folder(image), read_folder(text))
     return read_folder(folder)
 
 

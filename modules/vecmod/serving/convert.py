@@ -1,4 +1,4 @@
-"""Conversion ahead of time: weights to a graph file, for images that carry neither weights nor converters."""
+"""Conversion ahead of time: weights to graphs, for images that carry neither weights nor converters."""
 
 import sys
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from pathlib import Path
 from vecmod.contract.environment import SettingsError
 from vecmod.serving.engine.network import TrainedNetwork
 from vecmod.serving.engine.onnx_graph import write_graph
+from vecmod.serving.model.converted import IMAGE_FOLDER, TEXT_FOLDER, copy_descriptions, graph_path
 from vecmod.serving.model.families import UnknownName
 from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.torch_file import UnreadableWeights
@@ -16,29 +17,55 @@ from vecmod.serving.service_settings import ServiceSettings
 
 
 def main(service: str, environ: Mapping[str, str], output: Path) -> int:
-    """Write the graph of a service's model; the exit code: 0, or 2 with the reason on stderr."""
+    """Write the graphs of a service's model; the exit code: 0, or 2 with the reason on stderr."""
     try:
         settings = ServiceSettings.read(environ)
         found = find_service(service)
-        convert(found.choose(found, settings).family(weights_place(settings)), output)
+        written = convert(found.choose(found, settings).family(weights_place(settings)), output)
     except (SettingsError, UnknownName, WeightsNotFound, UnreadableWeights, OSError) as error:
         print(f"{service}: {error}", file=sys.stderr)  # noqa: T201 -- a command's answer
         return 2
-    print(f"wrote {output} ({output.stat().st_size / 1e6:.0f} MB); serve it with VECMOD_MODEL_PATH={output}")  # noqa: T201
+    size = sum(path.stat().st_size for path in written) / 1e6
+    print(f"wrote {output} ({size:.0f} MB); serve it with VECMOD_MODEL_PATH={output}")  # noqa: T201
     return 0
 
 
-def convert(recipe: Recipe, output: Path) -> None:
-    """Write the recipe's one tower.
+def convert(recipe: Recipe, output: Path) -> list[Path]:
+    """Write the one tower of a recipe to a graph file, or a model folder to one without weights; what was written.
 
     Raises:
         UnreadableWeights: if there is nothing to convert.
     """
+    if not recipe.folders:
+        return [_convert_tower(recipe, output)]
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise UnreadableWeights(f"{output} is there already; name a new folder")
+    return _convert_folders(recipe, output)
+
+
+def _convert_tower(recipe: Recipe, output: Path) -> Path:
     if output.suffix != ONNX:
         raise UnreadableWeights(f"{output} must end in {ONNX}, by which it is known as a graph")
     if len(recipe.towers) > 1:
-        raise UnreadableWeights(f"{recipe.name} has several networks; they are converted at its first start")
+        raise UnreadableWeights(f"{recipe.name} comes in packages and is converted at its first start")
     (tower,) = recipe.towers.values()
     if not isinstance(tower.network, TrainedNetwork):
         raise UnreadableWeights(f"{tower.network.path} is a graph already")
     write_graph(tower.network, output)
+    return output
+
+
+def _convert_folders(recipe: Recipe, output: Path) -> list[Path]:
+    networks = {name: tower.network for name, tower in recipe.towers.items()}
+    for network in networks.values():
+        if not isinstance(network, TrainedNetwork):
+            raise UnreadableWeights(f"{network.path} is a graph already")
+    places = dict.fromkeys(networks, output)
+    if len(recipe.folders) > 1:
+        places = {"image": output / IMAGE_FOLDER, "text": output / TEXT_FOLDER}
+    for source, place in zip(recipe.folders, dict.fromkeys(places.values()), strict=True):
+        copy_descriptions(source, place)
+    for name, network in networks.items():
+        if isinstance(network, TrainedNetwork):
+            write_graph(network, graph_path(places[name], name))
+    return [path for path in output.rglob("*") if path.is_file()]

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from vecmod.serving.model.weights import WeightsFile, WeightsNotFound, WeightsPlace
+from vecmod.serving.model.weights import (
+    DESCRIPTIONS,
+    OPEN_CLIP_NAMES,
+    WEIGHTS_NAMES,
+    WeightsFile,
+    WeightsNotFound,
+    WeightsPlace,
+)
 
 Result = TypeVar("Result")
 
-# Of each kind the best: safetensors can hold nothing but tensors.
-_WEIGHTS = (
-    "model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin",
-)  # fmt: skip
 # Whole precision only; the second of a pair is where the numbers of a large graph are.
 _GRAPHS = tuple(f"{name}.onnx{data}" for name in ("_model", "/model") for data in ("", "_data", ".data"))
-# What describes a model and its tokenizer.
-_DESCRIPTIONS = (".json", ".txt", ".model")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def wanted_files(names: list[str]) -> list[str]:
     """Of a repository's files, those to fetch: descriptions, and in each folder the best kind of weights."""
     folders = sorted({name.rpartition("/")[0] for name in names})
     best = (_best_weights([name for name in names if name.rpartition("/")[0] == folder]) for folder in folders)
-    described = [name for name in names if name.endswith(_DESCRIPTIONS)]
+    described = [name for name in names if name.endswith(DESCRIPTIONS)]
     weights = [name for name in best if name]
     # Ready-made graphs only where there is nothing to convert: they come in many precisions.
     return described + (weights or [name for name in names if name.endswith(_GRAPHS)])
@@ -72,7 +73,7 @@ def wanted_files(names: list[str]) -> list[str]:
 
 def _best_weights(names: list[str]) -> str:
     found = {name.rpartition("/")[2]: name for name in names}
-    return next((found[name] for name in _WEIGHTS if name in found), "")
+    return next((found[name] for name in (*WEIGHTS_NAMES, *OPEN_CLIP_NAMES) if name in found), "")
 
 
 def _download_file(place: WeightsPlace, hub: HubFile) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 from PIL.Image import Image
@@ -115,6 +116,7 @@ class Recipe:
         towers: encoders by modality name.
         normalized: whether vectors are scaled to length 1.
         best_batch: inputs in one run beyond which throughput no longer grows on a CPU.
+        folders: model folders it was read from; of a pair, that of the pictures first. Empty if it came otherwise.
     """
 
     name: str
@@ -123,3 +125,4 @@ class Recipe:
     towers: Mapping[str, Tower]
     normalized: bool
     best_batch: int
+    folders: tuple[Path, ...] = ()

@@ -1,6 +1,7 @@
 """Finding and reading weights: a mounted file or folder. The one door to safetensors."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,13 @@ from vecmod.serving.model.torch_file import UnreadableWeights, read_torch_file, 
 SAFETENSORS = ".safetensors"
 TORCH_SUFFIXES = (".pth", ".pt", ".bin")
 ONNX = ".onnx"
-# As transformers and sentence-transformers name them, best first.
+# As transformers and sentence-transformers name them, and as open_clip does; best first.
 WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin")
+OPEN_CLIP_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+# What describes a model and its tokenizer.
+DESCRIPTIONS = (".json", ".txt", ".model")
+# Stands in a converted folder for the weights file, and says which it was.
+STAND_IN = "converted.json"
 # Best first: safetensors can hold nothing but tensors.
 _SUFFIXES = (ONNX, SAFETENSORS, *TORCH_SUFFIXES)
 
@@ -117,15 +123,23 @@ def network_of(file: WeightsFile, name: str, network: Network, input_shape: tupl
 
 
 def find_tensors(folder: Path, *names: str) -> WeightsFile:
-    """The file of a model folder that holds its tensors: the first of the names, or the only one of its kind.
+    """The file of a model folder that holds its tensors: the first of the usual names, or the only one of its kind.
 
     Raises:
         WeightsNotFound: if there is none, or several of a kind.
     """
-    for name in names:
+    if (folder / STAND_IN).is_file():
+        said = json.loads((folder / STAND_IN).read_text("utf-8"))
+        return WeightsFile(folder / said["file"], said["sha256"])
+    for name in names or (*WEIGHTS_NAMES, *OPEN_CLIP_NAMES):
         if (folder / name).is_file():
             return WeightsFile.at(folder / name)
     return WeightsFile.at(_local_file(folder, (SAFETENSORS, *TORCH_SUFFIXES)))
+
+
+def has_tensors(folder: Path) -> bool:
+    """Whether a weights file is directly in the folder."""
+    return any(path.suffix in (SAFETENSORS, *TORCH_SUFFIXES) for path in folder.iterdir() if path.is_file())
 
 
 def _local_file(path: Path, suffixes: tuple[str, ...] = _SUFFIXES) -> Path:
