@@ -17,6 +17,8 @@ ENGINES = ("onnx", "torch")
 RANDOM = np.random.default_rng(7)
 WEIGHTS = {
     "wide.weight": RANDOM.normal(size=(6, 3, 3, 3)).astype(np.float32),
+    "wide.bias": RANDOM.normal(size=6).astype(np.float32),
+    "token": RANDOM.normal(size=(1, 1, 6)).astype(np.float32),
     "deep.weight": RANDOM.normal(size=(6, 1, 5, 5)).astype(np.float32),
     "norm.weight": RANDOM.normal(size=6).astype(np.float32),
     "norm.bias": RANDOM.normal(size=6).astype(np.float32),
@@ -54,6 +56,32 @@ def test_every_operation(name: str, count: int, tmp_path: Path) -> None:
     np.testing.assert_allclose(vectors, by_hand(batch), atol=1e-5)
     assert (engine.name, engine.device, engine.precision, engine.threads) == (name, "cpu", "fp32", 2)
     engine.close()
+
+
+def pooled_tokens(ops: Ops[Tensor], x: Tensor) -> Tensor:
+    tokens = ops.patches(ops.conv(x, "wide", stride=3, bias=True))
+    asked = ops.attention(ops.learned_token(tokens, "token"), tokens, tokens, heads=2)
+    return ops.add(ops.first_token(asked), ops.last_token(tokens))
+
+
+def pooled_by_hand(batch: np.ndarray) -> np.ndarray:
+    weights = {name: torch.from_numpy(value) for name, value in WEIGHTS.items()}
+    places = functional.conv2d(torch.from_numpy(batch), weights["wide.weight"], weights["wide.bias"], stride=3)
+    tokens = places.flatten(2).transpose(1, 2)
+    heads = []
+    for part in (slice(0, 3), slice(3, 6)):
+        scores = (tokens[:, :, part] @ weights["token"][0, 0, part]) / 3**0.5
+        heads.append((scores.softmax(dim=1)[:, :, None] * tokens[:, :, part]).sum(dim=1))
+    return (torch.cat(heads, dim=1) + tokens[:, -1]).numpy()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("count", [1, 5])
+def test_operations_on_tokens(name: str, count: int, tmp_path: Path) -> None:
+    batch = RANDOM.normal(size=(count, 3, 16, 16)).astype(np.float32)
+    network = replace(NETWORK, name="pooled-tokens", network=pooled_tokens)
+    vectors = load_engine(network, EngineChoice(name, "cpu", 2, tmp_path)).run(batch)
+    np.testing.assert_allclose(vectors, pooled_by_hand(batch), atol=1e-5)
 
 
 def test_a_graph_is_recorded_once_for_each_weights(tmp_path: Path) -> None:

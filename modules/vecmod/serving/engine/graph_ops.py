@@ -29,12 +29,14 @@ class GraphOps:
         padding: tuple[int, int] = (0, 0),
         *,
         depthwise: bool = False,
+        bias: bool = False,
     ) -> str:
         """Record a convolution."""
         before, after = padding
+        parts = ("weight", "bias") if bias else ("weight",)
         return self._record(
             "Conv",
-            [x, self._weight(f"{name}.weight")],
+            [x, *(self._weight(f"{name}.{part}") for part in parts)],
             strides=[stride, stride],
             pads=[before, before, after, after],
             group=self._weights[f"{name}.weight"].shape[0] if depthwise else 1,
@@ -105,9 +107,12 @@ class GraphOps:
 
     def prepend(self, x: str, name: str) -> str:
         """Record a learned token before the others."""
+        return self._record("Concat", [self.learned_token(x, name), x], axis=1)
+
+    def learned_token(self, x: str, name: str) -> str:
+        """Record a learned token for each item."""
         shape = self._record("Concat", [self._length(x, 0), self._integers(1, 1)], axis=0)
-        token = self._record("Expand", [self._weight(name), shape])
-        return self._record("Concat", [token, x], axis=1)
+        return self._record("Expand", [self._weight(name), shape])
 
     def attention(
         self, query: str, key: str, value: str, heads: int, mask: str | None = None, *, causal: bool = False
@@ -135,6 +140,10 @@ class GraphOps:
     def first_token(self, x: str) -> str:
         """Record the choice of the first token."""
         return self._record("Gather", [x, self._scalar(0)], axis=1)
+
+    def last_token(self, x: str) -> str:
+        """Record the choice of the last token."""
+        return self._record("Gather", [x, self._scalar(-1)], axis=1)
 
     def token_at(self, x: str, ids: str, value: int | None) -> str:
         """Record the choice of the token at an id."""

@@ -42,8 +42,12 @@ class Ops(Protocol[Tensor]):
         padding: tuple[int, int] = (0, 0),
         *,
         depthwise: bool = False,
+        bias: bool = False,
     ) -> Tensor:
-        """2-D convolution with weight ``{name}.weight`` and no bias; ``padding`` is (before, after) on both axes."""
+        """2-D convolution with weight ``{name}.weight``, and ``{name}.bias`` where ``bias`` asks for it.
+
+        ``padding`` is (before, after) on both axes.
+        """
         ...
 
     def batch_norm(self, x: Tensor, name: str, eps: float) -> Tensor:
@@ -98,6 +102,10 @@ class Ops(Protocol[Tensor]):
         """The learned token ``name``, then the tokens."""
         ...
 
+    def learned_token(self, x: Tensor, name: str) -> Tensor:
+        """The learned token ``name`` alone, once for each item of ``x``: ``[n, 1, channels]``."""
+        ...
+
     def attention(
         self, query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None, *, causal: bool = False
     ) -> Tensor:
@@ -110,6 +118,10 @@ class Ops(Protocol[Tensor]):
 
     def first_token(self, x: Tensor) -> Tensor:
         """The first token: ``[n, channels]``."""
+        ...
+
+    def last_token(self, x: Tensor) -> Tensor:
+        """The last token, whatever it is: ``[n, channels]``."""
         ...
 
     def token_at(self, x: Tensor, ids: Tensor, value: int | None) -> Tensor:

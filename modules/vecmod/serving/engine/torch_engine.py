@@ -22,14 +22,17 @@ class TorchOps:
         padding: tuple[int, int] = (0, 0),
         *,
         depthwise: bool = False,
+        bias: bool = False,
     ) -> torch.Tensor:
         """Run a convolution."""
         weight = self._weights[f"{name}.weight"]
+        added = self._weights[f"{name}.bias"] if bias else None
         before, after = padding
         if before != after:
             x = functional.pad(x, (before, after, before, after))
             before = 0
-        return functional.conv2d(x, weight, stride=stride, padding=before, groups=weight.shape[0] if depthwise else 1)
+        groups = weight.shape[0] if depthwise else 1
+        return functional.conv2d(x, weight, added, stride=stride, padding=before, groups=groups)
 
     def batch_norm(self, x: torch.Tensor, name: str, eps: float) -> torch.Tensor:
         """Run a batch normalisation."""
@@ -91,8 +94,11 @@ class TorchOps:
 
     def prepend(self, x: torch.Tensor, name: str) -> torch.Tensor:
         """Put a learned token first."""
-        token = self._weights[name].reshape(1, 1, -1).expand(x.shape[0], 1, x.shape[2])
-        return torch.cat((token, x), dim=1)
+        return torch.cat((self.learned_token(x, name), x), dim=1)
+
+    def learned_token(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        """Repeat a learned token for each item."""
+        return self._weights[name].reshape(1, 1, -1).expand(x.shape[0], 1, -1)
 
     def attention(
         self,
@@ -117,6 +123,10 @@ class TorchOps:
     def first_token(self, x: torch.Tensor) -> torch.Tensor:
         """Take the first token."""
         return x[:, 0]
+
+    def last_token(self, x: torch.Tensor) -> torch.Tensor:
+        """Take the last token."""
+        return x[:, -1]
 
     def token_at(self, x: torch.Tensor, ids: torch.Tensor, value: int | None) -> torch.Tensor:
         """Take the token at an id."""
