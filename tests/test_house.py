@@ -31,6 +31,7 @@ DOORS = {
         "graph_model",
     },  # the last four for the type alone
     "tokenizers": {"tokenizer"},
+    "sentencepiece": {"spiece"},
     "prometheus_client": {"metrics"},
     "uvicorn": {"server", "protocol"},
     "pymilvus": {"milvus_store"},

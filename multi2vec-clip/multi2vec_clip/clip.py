@@ -79,8 +79,8 @@ def clip(folder: Path) -> Recipe:
 def text_tower(steps: TextSteps, config: Mapping[str, Any], weights: TensorSource, dim: int) -> Tower:
     """CLIP's text encoder, as CLIPTextConfig describes it."""
     end = config["eos_token_id"]
-    network = _Text(_encoder("text_model", config), None if end == LEGACY_END else end)
-    name = f"clip-text-{_shape(network.encoder)}-{network.end}"
+    network = _Text(encoder_of("text_model", config), None if end == LEGACY_END else end)
+    name = f"clip-text-{shape_of(network.encoder)}-{network.end}"
     return Tower(
         steps, TrainedNetwork(name, network, ("length",), dim, weights.digest, weights.load, input_type="int64")
     )
@@ -88,13 +88,14 @@ def text_tower(steps: TextSteps, config: Mapping[str, Any], weights: TensorSourc
 
 def image_tower(steps: ImageSteps, config: Mapping[str, Any], weights: TensorSource, dim: int) -> Tower:
     """CLIP's vision transformer, as CLIPVisionConfig describes it."""
-    network = _Vision(_encoder("vision_model", config), config["patch_size"])
-    name = f"clip-image-{_shape(network.encoder)}-{network.patch}"
+    network = _Vision(encoder_of("vision_model", config), config["patch_size"])
+    name = f"clip-image-{shape_of(network.encoder)}-{network.patch}"
     side = steps.size
     return Tower(steps, TrainedNetwork(name, network, (3, side, side), dim, weights.digest, weights.load))
 
 
-def _encoder(prefix: str, config: Mapping[str, Any]) -> Encoder:
+def encoder_of(prefix: str, config: Mapping[str, Any]) -> Encoder:
+    """The layers of a tower, as transformers names and configures those of CLIP and its kin."""
     return Encoder(
         prefix=f"{prefix}.encoder.layers",
         names=LAYER_NAMES,
@@ -106,7 +107,7 @@ def _encoder(prefix: str, config: Mapping[str, Any]) -> Encoder:
     )
 
 
-def _shape(encoder: Encoder) -> str:
+def shape_of(encoder: Encoder) -> str:
     """What of the config shapes the network beside the weights, for the name of its graph."""
     return f"{encoder.layers}x{encoder.heads}-{encoder.activation}-{encoder.eps:g}"
 

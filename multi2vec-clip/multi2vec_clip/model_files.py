@@ -13,6 +13,7 @@ _FILTERS = {2: Filter.BILINEAR, 3: Filter.BICUBIC}
 # OpenAI's CLIP: what a file that does not say it means.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+CLIP_PICTURES = {"size": 224, "resample": 3, "image_mean": CLIP_MEAN, "image_std": CLIP_STD}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -53,17 +54,17 @@ def part_of(config: Mapping[str, Any], name: str, defaults: Mapping[str, Any]) -
     return {**defaults, **(config.get(name) or {})}
 
 
-def image_steps(path: Path) -> ImageSteps:
-    """How pictures are prepared, as a ``preprocessor_config.json`` says.
+def image_steps(path: Path, defaults: Mapping[str, Any] = CLIP_PICTURES) -> ImageSteps:
+    """How pictures are prepared, as a ``preprocessor_config.json`` says, or ``defaults`` where it does not.
 
     Either the shorter side is scaled to a length and a centred square cut out, or the whole picture is squashed.
 
     Raises:
         WeightsNotFound: if the file is missing, or asks for something else.
     """
-    config = read_json(path)
+    config = {**defaults, **read_json(path)}
     short, side = _sides(config)
-    resample = config.get("resample", 3)
+    resample = config["resample"]
     if not side or (short and short < side) or resample not in _FILTERS or not config.get("do_resize", True):
         raise WeightsNotFound(
             f"{path}: size {config.get('size')}, crop_size {config.get('crop_size')} and resample {resample} ask for "
@@ -74,8 +75,8 @@ def image_steps(path: Path) -> ImageSteps:
         filter=_FILTERS[resample],
         center_crop=None,
         divisor=round(1 / config.get("rescale_factor", 1 / 255), 6),
-        mean=Channels(*config.get("image_mean", CLIP_MEAN)),
-        std=Channels(*config.get("image_std", CLIP_STD)),
+        mean=Channels(*config["image_mean"]),
+        std=Channels(*config["image_std"]),
         short_side=short,
     )
 
@@ -111,7 +112,7 @@ def open_clip_steps(path: Path, size: int) -> ImageSteps:
 
 def _sides(config: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """The length of the shorter side, None to squash; and the side of the square, None if it is none."""
-    size, crop = config.get("size", 224), config.get("crop_size", 224)
+    size, crop = config["size"], config.get("crop_size", 224)
     if isinstance(size, dict) and "height" in size:
         square = size["height"] == size.get("width") and not config.get("do_center_crop", False)
         return None, size["height"] if square else None

@@ -8,12 +8,13 @@ from multi2vec_clip.clip import clip
 from multi2vec_clip.model_files import read_json
 from multi2vec_clip.onnx_folder import has_graphs, onnx_folder
 from multi2vec_clip.sbert import sentence_transformer
+from multi2vec_clip.siglip import siglip
 from vecmod.serving.model.converted import with_graphs
 from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.weights import WeightsNotFound
 
 # By what config.json calls `model_type`.
-_KINDS: dict[str, Callable[[Path], Recipe]] = {"clip": clip}
+_KINDS: dict[str, Callable[[Path], Recipe]] = {"clip": clip, "siglip": siglip}
 KINDS = ", ".join([*_KINDS, "sentence-transformers", "graphs exported to ONNX"])
 
 

@@ -1,7 +1,6 @@
 """Text to ids, from the files a model's authors publish; the one door to the tokenizers library."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,40 @@ _CLIP_PIECES = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _CLIP_START, _CLIP_END = "<|startoftext|>", "<|endoftext|>"
 
 
-def read_tokenizer(folder: Path, context: int) -> partial[Tokens]:
-    """The tokenizer of a model folder, as :class:`TextSteps` wants it.
+class TextTokenizer:
+    """Text to ids; called as :class:`TextSteps` wants it."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def __call__(self, text: str) -> Tokens:
+        """Ids with the marks of start and end, cut to the context."""
+        encoding = self._tokenizer.encode(text)
+        marks = sum(encoding.special_tokens_mask)
+        dropped = sum(len(part.ids) - marks for part in encoding.overflowing)
+        return Tokens(np.array(encoding.ids, np.int64), dropped)
+
+    def id_of(self, token: str) -> int:
+        """The id of a token.
+
+        Raises:
+            UnreadableWeights: if the vocabulary has no such token.
+        """
+        found = self._tokenizer.token_to_id(token)
+        if found is None:
+            raise UnreadableWeights(f"the tokenizer has no token {token}")
+        return int(found)
+
+
+def read_tokenizer(folder: Path, context: int, *, lower_case: bool = False) -> TextTokenizer:
+    """The tokenizer of a model folder.
 
     It reads ``tokenizer.json``, or CLIP's ``vocab.json`` and ``merges.txt``, or BERT's ``vocab.txt``.
+
+    Args:
+        folder: the model's.
+        context: ids at most.
+        lower_case: texts are made small first, whatever the files say.
 
     Raises:
         UnreadableWeights: if there is none, or it cannot be read.
@@ -30,14 +59,10 @@ def read_tokenizer(folder: Path, context: int) -> partial[Tokens]:
     # What the file says about both is a habit of whoever saved it; the model's own context counts.
     tokenizer.no_padding()
     tokenizer.enable_truncation(context)
-    return partial(_tokenize, tokenizer)
-
-
-def _tokenize(tokenizer: Tokenizer, text: str) -> Tokens:
-    encoding = tokenizer.encode(text)
-    marks = sum(encoding.special_tokens_mask)
-    dropped = sum(len(part.ids) - marks for part in encoding.overflowing)
-    return Tokens(np.array(encoding.ids, np.int64), dropped)
+    if lower_case:
+        others = [tokenizer.normalizer] if tokenizer.normalizer is not None else []
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *others])
+    return TextTokenizer(tokenizer)
 
 
 def _read(folder: Path) -> Tokenizer:
