@@ -1,4 +1,4 @@
-"""A tiny CLIP exported to ONNX by torch's own exporter, in the two layouts that are published."""
+"""Tiny models exported to ONNX by torch's own exporter, in the two layouts that are published."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import CLIPModel
+from transformers import AutoModel
 
 
 class _Texts(torch.nn.Module):
@@ -30,10 +30,8 @@ class _Pictures(torch.nn.Module):
 
 def write_transformers_layout(clip: Path, folder: Path) -> Path:
     """``onnx/text_model.onnx`` and ``onnx/vision_model.onnx``: any number of items, of any length, with a mask."""
-    model = CLIPModel.from_pretrained(clip, attn_implementation="eager")
-    for name in ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"):
-        (folder / "onnx").mkdir(parents=True, exist_ok=True)
-        shutil.copy(clip / name, folder / name)
+    model = AutoModel.from_pretrained(clip, attn_implementation="eager")
+    _copy_descriptions(clip, folder)
     ids = torch.ones(2, 9, dtype=torch.long)
     free = {0: "batch", 1: "length"}
     _export(
@@ -50,9 +48,27 @@ def write_transformers_layout(clip: Path, folder: Path) -> Path:
     return folder
 
 
+def write_siglip(siglip: Path, folder: Path, context: int) -> Path:
+    """The same of a SigLIP: no mask, always the full length, vectors under another name."""
+    model = AutoModel.from_pretrained(siglip, attn_implementation="eager")
+    _copy_descriptions(siglip, folder)
+    ids, pixels = torch.ones(2, context, dtype=torch.long), torch.zeros(2, 3, 64, 64)
+    free = {"input_ids": {0: "batch"}, "pixel_values": {0: "batch"}}
+    _export(_Texts(model), (ids,), folder / "onnx/text_model.onnx", ["input_ids"], "pooler_output", free)
+    _export(_Pictures(model), (pixels,), folder / "onnx/vision_model.onnx", ["pixel_values"], "pooler_output", free)
+    return folder
+
+
+def _copy_descriptions(source: Path, folder: Path) -> None:
+    (folder / "onnx").mkdir(parents=True)
+    for file in source.iterdir():
+        if file.suffix in (".json", ".txt", ".model"):
+            shutil.copy(file, folder / file.name)
+
+
 def write_photo_server_layout(clip: Path, folder: Path) -> Path:
     """``textual`` and ``visual``: one item at a time, of the full length, ids in 32 bits, described as by open_clip."""
-    model = CLIPModel.from_pretrained(clip, attn_implementation="eager")
+    model = AutoModel.from_pretrained(clip, attn_implementation="eager")
     for part in ("textual", "visual"):
         (folder / part).mkdir(parents=True)
     shutil.copy(clip / "tokenizer.json", folder / "textual/tokenizer.json")
@@ -84,7 +100,7 @@ def _export(
             path,
             input_names=inputs,
             output_names=[output],
-            dynamic_axes=free,
+            dynamic_axes={name: axes for name, axes in free.items() if name in inputs},
             dynamo=False,
             opset_version=17,
         )

@@ -10,18 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from multi2vec_clip import siglip
 from multi2vec_clip.clip import TEXT_DEFAULTS
 from multi2vec_clip.model_files import image_steps, open_clip_steps, part_of, read_json
 from vecmod.serving.engine.network import ExportedGraph
 from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
 from vecmod.serving.model.tokenizer import read_tokenizer
-from vecmod.serving.model.weights import WeightsFile, WeightsNotFound
+from vecmod.serving.model.weights import WeightsFile, WeightsNotFound, has_tensors
 
 # What exporters call inputs and outputs.
 _IDS = ("input_ids", "text", "input")
 _PIXELS = ("pixel_values", "image", "input")
-_TEXT_VECTORS = ("text_embeds", "embedding", "text_features", "sentence_embedding", "output")
-_IMAGE_VECTORS = ("image_embeds", "embedding", "image_features", "output")
+_TEXT_VECTORS = ("text_embeds", "pooler_output", "embedding", "text_features", "sentence_embedding", "output")
+_IMAGE_VECTORS = ("image_embeds", "pooler_output", "embedding", "image_features", "output")
 
 
 class _Layout(NamedTuple):
@@ -39,12 +40,12 @@ _LAYOUTS = (
 
 
 def has_graphs(folder: Path) -> bool:
-    """Whether the folder has one of the layouts."""
-    return _layout(folder) is not None
+    """Whether the folder has one of the layouts, and no weights, which are preferred."""
+    return _layout(folder) is not None and not has_tensors(folder)
 
 
 def onnx_folder(folder: Path) -> Recipe:
-    """The graphs of a folder; vectors are scaled to length 1, which changes nothing if the graphs do it themselves.
+    """The graphs of a folder; vectors are scaled to length 1 if those of the same model are that are not exported.
 
     Raises:
         WeightsNotFound, UnreadableWeights: if a file is missing or says what is not known here.
@@ -52,56 +53,65 @@ def onnx_folder(folder: Path) -> Recipe:
     layout = _layout(folder)
     if layout is None:
         raise WeightsNotFound(f"{folder} has none of {', '.join(name for pair in _LAYOUTS for name in pair)}")
-    config = read_json(folder / "config.json")
-    description = _from_open_clip(folder, config) if "vision_cfg" in config else _from_transformers(folder, config)
-    towers = _towers(folder, layout, description)
-    files = [tower.network.path for tower in towers.values() if isinstance(tower.network, ExportedGraph)]
+    said = _describe(folder, read_json(folder / "config.json"))
+    towers: dict[str, Tower] = {}
+    if (path := folder / layout.text).is_file():
+        texts = said.texts()
+        graph = ExportedGraph(path, ("length",), said.dim, _IDS, _TEXT_VECTORS, texts.pad_id)
+        towers["text"] = Tower(texts, graph)
+    if (path := folder / layout.image).is_file():
+        images = said.images()
+        shape = (3, images.size, images.size)
+        towers["image"] = Tower(images, ExportedGraph(path, shape, said.dim, _PIXELS, _IMAGE_VECTORS))
+    files = [folder / name for name in layout if (folder / name).is_file()]
     return Recipe(
         name=f"onnx: {folder.name}",
         revision=", ".join(WeightsFile.at(path).revision() for path in files),
         licence="see the model's card",
         towers=towers,
-        normalized=True,
+        normalized=said.normalized,
         best_batch=8,
     )
 
 
 class _Description(NamedTuple):
+    """What the files say; of texts and pictures only when there is a graph for them."""
+
     dim: int
-    context: int
-    tokenizer: Path
-    image: Callable[[], ImageSteps]
+    normalized: bool
+    texts: Callable[[], TextSteps]
+    images: Callable[[], ImageSteps]
 
 
 def _layout(folder: Path) -> _Layout | None:
     return next((one for one in _LAYOUTS if any((folder / name).is_file() for name in one)), None)
 
 
-def _towers(folder: Path, layout: _Layout, said: _Description) -> dict[str, Tower]:
-    towers: dict[str, Tower] = {}
-    if (folder / layout.text).is_file():
-        steps = TextSteps(read_tokenizer(said.tokenizer, said.context), said.context, pad_id=0)
-        graph = ExportedGraph(folder / layout.text, ("length",), said.dim, _IDS, _TEXT_VECTORS)
-        towers["text"] = Tower(steps, graph)
-    if (folder / layout.image).is_file():
-        image = said.image()
-        graph = ExportedGraph(folder / layout.image, (3, image.size, image.size), said.dim, _PIXELS, _IMAGE_VECTORS)
-        towers["image"] = Tower(image, graph)
-    return towers
+def _describe(folder: Path, config: dict[str, Any]) -> _Description:
+    if "vision_cfg" in config:
+        return _open_clip(folder, config)
+    described = folder / "preprocessor_config.json"
+    kind = config.get("model_type")
+    if kind == "clip":
+        context = part_of(config, "text_config", TEXT_DEFAULTS)["max_position_embeddings"]
+        texts = partial(_clip_texts, folder, context)
+        return _Description(config.get("projection_dim", 512), True, texts, partial(image_steps, described))
+    if kind == "siglip":
+        text = part_of(config, "text_config", siglip.TEXT_DEFAULTS)
+        texts = partial(siglip.text_steps, folder, text["max_position_embeddings"])
+        images = partial(image_steps, described, siglip.PICTURES)
+        return _Description(text.get("projection_size") or text["hidden_size"], False, texts, images)
+    raise WeightsNotFound(f"{folder} holds graphs of type {kind}; read here: clip, siglip")
 
 
-def _from_transformers(folder: Path, config: dict[str, Any]) -> _Description:
-    if config.get("model_type") != "clip":
-        raise WeightsNotFound(f"{folder} holds graphs of type {config.get('model_type')}; read here: clip")
-    context = part_of(config, "text_config", TEXT_DEFAULTS)["max_position_embeddings"]
-    image = partial(image_steps, folder / "preprocessor_config.json")
-    return _Description(config.get("projection_dim", 512), context, folder, image)
-
-
-def _from_open_clip(folder: Path, config: dict[str, Any]) -> _Description:
+def _open_clip(folder: Path, config: dict[str, Any]) -> _Description:
     text, vision = part_of(config, "text_cfg", {}), part_of(config, "vision_cfg", {})
     if clean := (text.get("tokenizer_kwargs") or {}).get("clean"):
         raise WeightsNotFound(f"{folder}: texts must be cleaned by {clean}, which is not known here")
-    prepared = folder / "visual/preprocess_cfg.json"
-    image = partial(open_clip_steps, prepared, vision.get("image_size", 224))
-    return _Description(config["embed_dim"], text.get("context_length", 77), folder / "textual", image)
+    images = partial(open_clip_steps, folder / "visual/preprocess_cfg.json", vision.get("image_size", 224))
+    texts = partial(_clip_texts, folder / "textual", text.get("context_length", 77))
+    return _Description(config["embed_dim"], True, texts, images)
+
+
+def _clip_texts(folder: Path, context: int) -> TextSteps:
+    return TextSteps(read_tokenizer(folder, context), context, pad_id=0)

@@ -54,7 +54,7 @@ def siglip(folder: Path) -> Recipe:
         revision=file.revision(),
         licence="see the model's card",
         towers={
-            "text": _text_tower(_text_steps(folder, text["max_position_embeddings"]), text, file.tensors()),
+            "text": _text_tower(text_steps(folder, text["max_position_embeddings"]), text, file.tensors()),
             "image": _image_tower(images, vision, file.tensors(_split_head)),
         },
         normalized=False,
@@ -73,7 +73,7 @@ def _check(folder: Path, vision: Mapping[str, Any], images: ImageSteps) -> None:
         )
 
 
-def _text_steps(folder: Path, context: int) -> TextSteps:
+def text_steps(folder: Path, context: int) -> TextSteps:
     """Texts as transformers' AutoTokenizer prepares them, always filled up: the last token is the text's vector.
 
     SigLIP has a ``spiece.model``; a ``tokenizer.json`` beside it was made by others, and is left alone. SigLIP 2 has

@@ -13,6 +13,7 @@ from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 import running
 import tiny_clip
 import tiny_export
+import tiny_siglip
 from multi2vec_clip.model_folder import read_folder
 from pictures import b64, encoded, photo
 from probes import PICTURES, TEXTS, cosines
@@ -87,7 +88,7 @@ def test_torch_needs_weights(folder: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("config.json", {"model_type": "blip"}, "holds graphs of type blip; read here: clip"),
+        ("config.json", {"model_type": "blip"}, "holds graphs of type blip; read here: clip, siglip"),
         ("config.json", {"vision_cfg": {}, "text_cfg": {"tokenizer_kwargs": {"clean": "magic"}}}, "cleaned by magic"),
         ("preprocessor_config.json", {"size": {"height": 9, "width": 8}}, "a preparation that is not known here"),
     ],
@@ -107,3 +108,20 @@ def test_graphs_of_something_else(folder: Path, cache: Path, tmp_path: Path) -> 
     shutil.copy(text, image)
     with pytest.raises(EngineUnavailable, match=r"has inputs .*; one of pixel_values, image, input is needed"):
         loaded(tmp_path / "mixed", cache)
+
+
+def test_siglip(cache: Path, tmp_path: Path) -> None:
+    """Against our own network, which is compared with transformers elsewhere."""
+    source = tiny_siglip.write(tmp_path / "siglip", "SiglipTokenizer")
+    exported = tiny_export.write_siglip(source, tmp_path / "exported", tiny_siglip.CONTEXT)
+    graphs, network = loaded(exported, cache), loaded(source, cache)
+    for modality, media in (("text", TEXTS), ("image", [PICTURES["square"], PICTURES["large"]])):
+        theirs = network.embed(modality, [network.prepare(modality, medium).content for medium in media])
+        ours = graphs.embed(modality, [graphs.prepare(modality, medium).content for medium in media])
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_weights_are_preferred(clip_folder: Path, tmp_path: Path) -> None:
+    where = tiny_export.write_transformers_layout(clip_folder, tmp_path / "both")
+    shutil.copy(clip_folder / "model.safetensors", where)
+    assert read_folder(where).name == "clip: both"
