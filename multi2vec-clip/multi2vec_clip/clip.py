@@ -14,7 +14,7 @@ from vecmod.serving.engine.network import Gelu, Ops, Tensor, TrainedNetwork
 from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.transformer import Encoder, LayerNames, encode
-from vecmod.serving.model.weights import WEIGHTS_NAMES, TensorSource, find_tensors
+from vecmod.serving.model.weights import WEIGHTS_NAMES, TensorSource, WeightsFile, find_tensors
 
 LAYER_NAMES = LayerNames(
     query="self_attn.q_proj",
@@ -63,14 +63,22 @@ def clip(folder: Path) -> Recipe:
     context = text["max_position_embeddings"]
     texts = TextSteps(read_tokenizer(folder, context), context, pad_id=end if end != LEGACY_END else 0)
     vision = part_of(config, "vision_config", VISION_DEFAULTS)
+    return two_towers(
+        "clip",
+        folder,
+        file,
+        text_tower(texts, text, file.tensors(), dim),
+        image_tower(image_steps(folder / "preprocessor_config.json"), vision, file.tensors(), dim),
+    )
+
+
+def two_towers(kind: str, folder: Path, file: WeightsFile, text: Tower, image: Tower) -> Recipe:
+    """The recipe of a model of one weights file; its vectors are scaled to length 1."""
     return Recipe(
-        name=f"clip: {folder.name}",
+        name=f"{kind}: {folder.name}",
         revision=file.revision(),
         licence="see the model's card",
-        towers={
-            "text": text_tower(texts, text, file.tensors(), dim),
-            "image": image_tower(image_steps(folder / "preprocessor_config.json"), vision, file.tensors(), dim),
-        },
+        towers={"text": text, "image": image},
         normalized=True,
         best_batch=8,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from multi2vec_clip.chinese_clip import chinese_clip
 from multi2vec_clip.clip import clip
 from multi2vec_clip.model_files import read_json
 from multi2vec_clip.onnx_folder import has_graphs, onnx_folder
@@ -14,7 +15,7 @@ from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.weights import WeightsNotFound
 
 # By what config.json calls `model_type`.
-_KINDS: dict[str, Callable[[Path], Recipe]] = {"clip": clip, "siglip": siglip}
+_KINDS: dict[str, Callable[[Path], Recipe]] = {"clip": clip, "chinese_clip": chinese_clip, "siglip": siglip}
 KINDS = ", ".join([*_KINDS, "sentence-transformers", "graphs exported to ONNX"])
 
 
