@@ -1,6 +1,9 @@
 """Resizing that does not depend on the Pillow version."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from PIL import Image
 
 from pictures import gradient
@@ -26,6 +29,16 @@ def test_width_is_resized_before_height() -> None:
     expected = np.asarray(narrow.resize((32, 32), Image.Resampling.BILINEAR))
     prepared = prepare_image(image, SQUASH)
     np.testing.assert_array_equal(prepared[2], expected[:, :, 2] / np.float32(255) / np.float32(2))
+
+
+@pytest.mark.parametrize(("width", "down", "nearest"), [(33, 0, 0), (35, 1, 2), (37, 2, 2), (39, 3, 4)])
+def test_where_the_square_is_cut_out(width: int, down: int, nearest: int) -> None:
+    """torchvision's CenterCrop rounds halves to the even pixel; transformers rounds down."""
+    image = gradient(width, 32)
+    whole = ImageSteps(32, Filter.BICUBIC, None, 1.0, Channels(0, 0, 0), Channels(1, 1, 1), short_side=32)
+    for steps, left in ((whole, down), (replace(whole, cut_to_nearest=True), nearest)):
+        expected = np.asarray(image)[:, left : left + 32].transpose(2, 0, 1)
+        np.testing.assert_array_equal(prepare_image(image, steps), expected)
 
 
 def test_tiny_pictures_are_enlarged() -> None:

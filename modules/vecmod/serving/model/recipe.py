@@ -43,6 +43,8 @@ class ImageSteps:
         mean: subtracted after the division.
         std: divisor after that.
         short_side: the shorter side is first scaled to so many pixels, and the centred square then cut out of it.
+        cut_to_nearest: where the square begins is rounded to the nearest pixel, halves to the even one, as torchvision
+            does; else down, as transformers does.
     """
 
     size: int
@@ -52,6 +54,7 @@ class ImageSteps:
     mean: Channels
     std: Channels
     short_side: int | None = None
+    cut_to_nearest: bool = False
 
     def describe(self) -> str:
         """One line for ``/meta``."""

@@ -16,7 +16,8 @@ def prepare_image(image: Image.Image, steps: ImageSteps) -> FloatArray:
     if steps.short_side is None:
         square = _resize(image, (steps.size, steps.size), steps.filter)
     else:
-        square = _cut_out(_resize(image, _scaled(image.size, steps.short_side), steps.filter), steps.size)
+        scaled = _resize(image, _scaled(image.size, steps.short_side), steps.filter)
+        square = _cut_out(scaled, steps.size, nearest=steps.cut_to_nearest)
     pixels = np.asarray(square)
     planes = np.empty((3, steps.size, steps.size), np.float32)
     for channel, table in enumerate(_tables(steps)):
@@ -32,8 +33,9 @@ def _scaled(size: tuple[int, int], short_side: int) -> tuple[int, int]:
     return (short_side, other) if width <= height else (other, short_side)
 
 
-def _cut_out(image: Image.Image, side: int) -> Image.Image:
-    left, top = ((length - side) // 2 for length in image.size)
+def _cut_out(image: Image.Image, side: int, *, nearest: bool) -> Image.Image:
+    spare = [length - side for length in image.size]
+    left, top = (round(pixels / 2) if nearest else pixels // 2 for pixels in spare)
     return image.crop((left, top, left + side, top + side))
 
 
