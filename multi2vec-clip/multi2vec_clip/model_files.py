@@ -81,35 +81,6 @@ def image_steps(path: Path, defaults: Mapping[str, Any] = CLIP_PICTURES) -> Imag
     )
 
 
-def open_clip_steps(path: Path, size: int) -> ImageSteps:
-    """How pictures are prepared, as open_clip's ``preprocess_cfg`` says; ``size`` if it does not say that.
-
-    The file holds it alone, or under that name.
-
-    Raises:
-        WeightsNotFound: if it asks for what is not known here.
-    """
-    content = read_json(path)
-    config = content.get("preprocess_cfg", content)
-    side = config.get("size", size)
-    side = side[0] if isinstance(side, list) and len(set(side)) == 1 else side
-    mode, interpolation = config.get("resize_mode", "shortest"), config.get("interpolation", "bicubic")
-    if not isinstance(side, int) or mode not in ("shortest", "squash") or interpolation not in set(Filter):
-        raise WeightsNotFound(
-            f"{path}: size {config.get('size')}, resize_mode {mode} and interpolation {interpolation} ask for a "
-            "preparation that is not known here: a square, shortest or squash, bicubic or bilinear"
-        )
-    return ImageSteps(
-        size=side,
-        filter=Filter(interpolation),
-        center_crop=None,
-        divisor=255.0,
-        mean=Channels(*config.get("mean", CLIP_MEAN)),
-        std=Channels(*config.get("std", CLIP_STD)),
-        short_side=side if mode == "shortest" else None,
-    )
-
-
 def _sides(config: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """The length of the shorter side, None to squash; and the side of the square, None if it is none."""
     size, crop = config["size"], config.get("crop_size", 224)

@@ -8,15 +8,16 @@ from multi2vec_clip.chinese_clip import chinese_clip
 from multi2vec_clip.clip import clip
 from multi2vec_clip.model_files import read_json
 from multi2vec_clip.onnx_folder import has_graphs, onnx_folder
+from multi2vec_clip.open_clip import CONFIG, open_clip
 from multi2vec_clip.sbert import sentence_transformer
 from multi2vec_clip.siglip import siglip
 from vecmod.serving.model.converted import with_graphs
 from vecmod.serving.model.recipe import Recipe
-from vecmod.serving.model.weights import WeightsNotFound
+from vecmod.serving.model.weights import OPEN_CLIP_NAMES, WeightsNotFound, tensor_names
 
-# By what config.json calls `model_type`.
+# By what config.json calls `model_type`; the others are known by files of their own.
 _KINDS: dict[str, Callable[[Path], Recipe]] = {"clip": clip, "chinese_clip": chinese_clip, "siglip": siglip}
-KINDS = ", ".join([*_KINDS, "sentence-transformers", "graphs exported to ONNX"])
+KINDS = ", ".join([*_KINDS, "open_clip", "sentence-transformers", "graphs exported to ONNX"])
 
 
 def read_folder(folder: Path) -> Recipe:
@@ -35,10 +36,18 @@ def _reader(folder: Path) -> Callable[[Path], Recipe]:
         return sentence_transformer
     if has_graphs(folder):
         return onnx_folder
+    if _is_open_clip(folder):
+        return open_clip
     found = read_json(folder / "config.json").get("model_type")
     if found not in _KINDS:
         raise WeightsNotFound(f"{folder} holds a model of type {found}; read here: {KINDS}")
     return _KINDS[found]
+
+
+def _is_open_clip(folder: Path) -> bool:
+    """Whether open_clip's files are there: many repositories hold them beside those of transformers or timm."""
+    alone = not (folder / "config.json").is_file()
+    return (folder / CONFIG).is_file() and (alone or not tensor_names(folder).isdisjoint(OPEN_CLIP_NAMES))
 
 
 def pair(image: Recipe, text: Recipe) -> Recipe:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from multi2vec_clip.model_folder import KINDS, pair, read_folder
+from multi2vec_clip.open_clip_names import repository
 from vecmod.serving.model.converted import IMAGE_FOLDER, TEXT_FOLDER
 from vecmod.serving.model.families import UnknownName
 from vecmod.serving.model.hub import fetch_folder
@@ -44,10 +45,12 @@ def official_name(settings: ServiceSettings) -> str:
     """What the official container's build arguments ask for, as ``MODEL_NAME`` says it; empty if nothing.
 
     Raises:
-        UnknownName: if one of a pair of variables is missing.
+        UnknownName: if one of a pair of variables is missing, or open_clip's names are not known here.
     """
     if settings.siglip_model_name:
         return settings.siglip_model_name
+    if settings.open_clip_model_name or settings.open_clip_pretrained:
+        return repository(settings.open_clip_model_name, settings.open_clip_pretrained)
     image, text = settings.clip_model_name, settings.text_model_name
     if bool(image) != bool(text):
         raise UnknownName("CLIP_MODEL_NAME and TEXT_MODEL_NAME go together; set both, or MODEL_NAME alone")

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 from multi2vec_clip import siglip
 from multi2vec_clip.clip import TEXT_DEFAULTS
-from multi2vec_clip.model_files import image_steps, open_clip_steps, part_of, read_json
+from multi2vec_clip.model_files import image_steps, part_of, read_json
+from multi2vec_clip.open_clip import picture_steps
 from vecmod.serving.engine.network import ExportedGraph
 from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
 from vecmod.serving.model.tokenizer import read_tokenizer
-from vecmod.serving.model.weights import WeightsFile, WeightsNotFound, has_tensors
+from vecmod.serving.model.weights import WeightsFile, WeightsNotFound, tensor_names
 
 # What exporters call inputs and outputs.
 _IDS = ("input_ids", "text", "input")
@@ -41,7 +42,7 @@ _LAYOUTS = (
 
 def has_graphs(folder: Path) -> bool:
     """Whether the folder has one of the layouts, and no weights, which are preferred."""
-    return _layout(folder) is not None and not has_tensors(folder)
+    return _layout(folder) is not None and not tensor_names(folder)
 
 
 def onnx_folder(folder: Path) -> Recipe:
@@ -108,7 +109,11 @@ def _open_clip(folder: Path, config: dict[str, Any]) -> _Description:
     text, vision = part_of(config, "text_cfg", {}), part_of(config, "vision_cfg", {})
     if clean := (text.get("tokenizer_kwargs") or {}).get("clean"):
         raise WeightsNotFound(f"{folder}: texts must be cleaned by {clean}, which is not known here")
-    images = partial(open_clip_steps, folder / "visual/preprocess_cfg.json", vision.get("image_size", 224))
+    path = folder / "visual/preprocess_cfg.json"
+
+    def images() -> ImageSteps:
+        return picture_steps(read_json(path), vision.get("image_size", 224), path)
+
     texts = partial(_clip_texts, folder / "textual", text.get("context_length", 77))
     return _Description(config["embed_dim"], True, texts, images)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vecmod.serving.engine.network import AnyNetwork, ConvertedGraph, TrainedNetwork
 from vecmod.serving.model.recipe import Recipe
-from vecmod.serving.model.weights import DESCRIPTIONS, STAND_IN, find_tensors, has_tensors
+from vecmod.serving.model.weights import DESCRIPTIONS, STAND_IN, find_tensors, tensor_names
 
 # Of a pair, as in the official image.
 IMAGE_FOLDER, TEXT_FOLDER = "clip", "text"
@@ -36,7 +36,7 @@ def copy_descriptions(source: Path, output: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
     for folder in (source, *(path for path in source.rglob("*") if path.is_dir())):
-        if has_tensors(folder):
+        if tensor_names(folder):
             weights = find_tensors(folder)
             stand_in = output / folder.relative_to(source) / STAND_IN
             stand_in.parent.mkdir(parents=True, exist_ok=True)

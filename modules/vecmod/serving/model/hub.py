@@ -73,7 +73,12 @@ def wanted_files(names: list[str]) -> list[str]:
 
 def _best_weights(names: list[str]) -> str:
     found = {name.rpartition("/")[2]: name for name in names}
-    return next((found[name] for name in (*WEIGHTS_NAMES, *OPEN_CLIP_NAMES) if name in found), "")
+    # Where open_clip's configuration is, its weights are the model; beside them timm keeps the picture tower alone.
+    order = sorted(
+        (*WEIGHTS_NAMES, *OPEN_CLIP_NAMES),
+        key=lambda name: name.startswith("open_clip") != ("open_clip_config.json" in found),
+    )
+    return next((found[name] for name in order if name in found), "")
 
 
 def _download_file(place: WeightsPlace, hub: HubFile) -> Path:

@@ -129,7 +129,7 @@ def find_tensors(folder: Path, *names: str) -> WeightsFile:
         WeightsNotFound: if there is none, or several of a kind.
     """
     if (folder / STAND_IN).is_file():
-        said = json.loads((folder / STAND_IN).read_text("utf-8"))
+        said = _stand_in(folder)
         return WeightsFile(folder / said["file"], said["sha256"])
     for name in names or (*WEIGHTS_NAMES, *OPEN_CLIP_NAMES):
         if (folder / name).is_file():
@@ -137,9 +137,15 @@ def find_tensors(folder: Path, *names: str) -> WeightsFile:
     return WeightsFile.at(_local_file(folder, (SAFETENSORS, *TORCH_SUFFIXES)))
 
 
-def has_tensors(folder: Path) -> bool:
-    """Whether a weights file is directly in the folder."""
-    return any(path.suffix in (SAFETENSORS, *TORCH_SUFFIXES) for path in folder.iterdir() if path.is_file())
+def tensor_names(folder: Path) -> set[str]:
+    """The names of the weights files directly in a folder, and of the one that something stands in for."""
+    there = {path.name for path in folder.iterdir() if path.suffix in (SAFETENSORS, *TORCH_SUFFIXES)}
+    return there | ({_stand_in(folder)["file"]} if (folder / STAND_IN).is_file() else set())
+
+
+def _stand_in(folder: Path) -> dict[str, str]:
+    said: dict[str, str] = json.loads((folder / STAND_IN).read_text("utf-8"))
+    return said
 
 
 def _local_file(path: Path, suffixes: tuple[str, ...] = _SUFFIXES) -> Path:
