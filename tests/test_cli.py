@@ -2,18 +2,23 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 import running
+import tiny_chinese_clip
 import tiny_clip
+import tiny_open_clip
 import tiny_sbert
+import tiny_siglip
 from pictures import SAMPLES, b64, encoded, gradient, photo
 from vecmod.host.stores.milvus_store import MilvusStore
 
@@ -155,13 +160,19 @@ def test_convert_then_serve_without_the_weights(
     assert "is a graph already" in again.stderr
 
 
-@pytest.mark.parametrize("kind", ["one model", "pair"])
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "clip": lambda folder: tiny_clip.write(folder, end=49407, activation="quick_gelu"),
+    "pair": tiny_sbert.write_pair,
+    "siglip": lambda folder: tiny_siglip.write(folder, "SiglipTokenizer"),
+    "open_clip": lambda folder: tiny_open_clip.write(folder, quick=True),
+    "chinese_clip": tiny_chinese_clip.write,
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
 def test_convert_folders_then_serve_without_the_weights(kind: str, cache: Path, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    if kind == "pair":
-        tiny_sbert.write_pair(source)
-    else:
-        tiny_clip.write(source, end=49407, activation="quick_gelu")
+    source = WRITERS[kind](tmp_path / "source")
+    shutil.rmtree(source / "reference", ignore_errors=True)  # what a tiny OpenCLIP was made from
     output = tmp_path / "converted"
     done = vecmod("convert", "multi2vec-clip", "--weights", source, "--output", output, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

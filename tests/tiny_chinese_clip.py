@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from transformers import ChineseCLIPConfig, ChineseCLIPImageProcessorPil, ChineseCLIPModel
 
+from spread import spread
+
 # BERT's Chinese vocabulary in small: marks, characters, Latin letters alone and within words, some words.
 MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LETTERS = [chr(code) for code in range(ord("a"), ord("z") + 1)]
@@ -24,9 +26,7 @@ def write(folder: Path) -> Path:
     text = {**part, "num_attention_heads": 4, "vocab_size": len(WORDS), "max_position_embeddings": 128}
     vision = {**part, "num_attention_heads": 2, "image_size": 64, "patch_size": 16}
     model = ChineseCLIPModel(ChineseCLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights.copy_(torch.randn(weights.shape) * 0.2)
+    spread(model)
     model.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n", "utf-8")
     ChineseCLIPImageProcessorPil(size={"height": 64, "width": 64}, do_center_crop=False).save_pretrained(folder)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
+from spread import spread
+
 _MERGES = 49152 - 256 - 2
 
 
@@ -35,15 +37,13 @@ def write(folder: Path, *, end: int, activation: str) -> Path:
     text = {**part, "num_attention_heads": 4, "vocab_size": 49408, "max_position_embeddings": 77, "eos_token_id": end}
     vision = {**part, "num_attention_heads": 2, "image_size": 64, "patch_size": 16}
     config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
-    return write_as(config, folder, side=64, spread=0.2)
+    return write_as(config, folder, side=64)
 
 
-def write_as(config: CLIPConfig, folder: Path, *, side: int, spread: float = 0.02) -> Path:
+def write_as(config: CLIPConfig, folder: Path, *, side: int, matrices: float = 0.4) -> Path:
     """A random model of any size, with its tokenizer and its image processor."""
     model = CLIPModel(config)
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights.copy_(torch.randn(weights.shape) * spread)
+    spread(model, matrices)
     model.save_pretrained(folder)
     words, merges = vocabulary()
     CLIPTokenizer(vocab=words, merges=merges, model_max_length=77).save_pretrained(folder)

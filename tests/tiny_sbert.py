@@ -10,6 +10,7 @@ from sentence_transformers.sentence_transformer.modules import Dense, Pooling, T
 from transformers import BertConfig, BertModel, BertTokenizer, DistilBertConfig, DistilBertModel
 
 import tiny_clip
+from spread import spread
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 WORDS = [
@@ -50,21 +51,15 @@ def _encoder(kind: str, folder: Path) -> None:
             max_position_embeddings=64,
         )
         bert = BertModel(shape)
-        _spread(bert)
+        spread(bert)
         bert.save_pretrained(folder)
         return
     config = DistilBertConfig(
         vocab_size=len(WORDS), dim=32, hidden_dim=64, n_layers=2, n_heads=4, max_position_embeddings=64
     )
     distilbert = DistilBertModel(config)
-    _spread(distilbert)
+    spread(distilbert)
     distilbert.save_pretrained(folder)
-
-
-def _spread(model: torch.nn.Module) -> None:
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights.copy_(torch.randn(weights.shape) * 0.3)
 
 
 def _as_published(folder: Path, pooling: str) -> None:

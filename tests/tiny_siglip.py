@@ -9,6 +9,8 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel, SiglipTokenizer
 
+from spread import spread
+
 # The longest of the texts that are asked for must not fit.
 CONTEXT = 48
 DIM = 24
@@ -34,12 +36,7 @@ def write(folder: Path, kind: str) -> Path:
     vision = {**part, "hidden_size": DIM, "num_attention_heads": 2, "image_size": 64 if first else 70, "patch_size": 16}
     marks = {"bos_token_id": 0, "eos_token_id": 1}
     model = SiglipModel(SiglipConfig(text_config={**text, **marks}, vision_config=vision))
-    with torch.no_grad():
-        for name, weights in model.named_parameters():
-            # So that vectors of different inputs point to different sides: small weights would hide faults.
-            weights.copy_(torch.randn(weights.shape) * (0.4 if weights.ndim > 1 else 0.1))
-            if "norm" in name and name.endswith("weight"):
-                weights.add_(1)
+    spread(model)
     model.save_pretrained(folder)
     side = {"height": vision["image_size"], "width": vision["image_size"]}
     SiglipImageProcessorPil(size=side, resample=3 if first else 2).save_pretrained(folder)

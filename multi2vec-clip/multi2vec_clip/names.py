@@ -45,8 +45,10 @@ def official_name(settings: ServiceSettings) -> str:
     """What the official container's build arguments ask for, as ``MODEL_NAME`` says it; empty if nothing.
 
     Raises:
-        UnknownName: if one of a pair of variables is missing, or open_clip's names are not known here.
+        UnknownName: if one of a pair of variables is missing, or a name is not known here.
     """
+    if settings.colpali_model_name:
+        raise UnknownName(f"COLPALI_ENGINE_MODEL_NAME={settings.colpali_model_name} is not read here; kinds: {KINDS}")
     if settings.siglip_model_name:
         return settings.siglip_model_name
     if settings.open_clip_model_name or settings.open_clip_pretrained:

@@ -63,7 +63,7 @@ def main() -> None:
     photos = sorted((SAMPLES / "photos").glob("*.jpg"))[:8]
     images = [b64(encoded(Image.open(file).convert("RGB").resize((640, 480)), "JPEG")) for file in photos]
     with tempfile.TemporaryDirectory() as place:
-        folder = tiny_clip.write_as(CLIPConfig(), Path(place) / "clip", side=224)
+        folder = tiny_clip.write_as(CLIPConfig(), Path(place) / "clip", side=224, matrices=0.02)
         locked_text, locked_image = locked(folder)
         started = running.process(
             Path(place), running.free_port(), "multi2vec_clip", MODEL_NAME="", VECMOD_MODEL_PATH=folder

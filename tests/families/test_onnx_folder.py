@@ -16,7 +16,7 @@ import tiny_export
 import tiny_siglip
 from multi2vec_clip.model_folder import read_folder
 from pictures import b64, encoded, photo
-from probes import PICTURES, TEXTS, cosines
+from probes import PICTURES, TEXTS, cosines, given_to_both
 from recipes import image_steps, prepared
 from vecmod.serving.engine.choose import EngineChoice, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
@@ -56,11 +56,14 @@ def test_texts_are_those_of_the_reference(folder: Path, clip_folder: Path, cache
 def test_pictures_are_those_of_the_reference(folder: Path, clip_folder: Path, cache: Path) -> None:
     model: Any = CLIPModel.from_pretrained(clip_folder)
     processor = CLIPImageProcessorPil.from_pretrained(clip_folder)
-    pictures = [picture.convert("RGB") for picture in PICTURES.values()]
-    with torch.no_grad():
-        expected = model.get_image_features(**processor(pictures, return_tensors="pt")).pooler_output
     steps = image_steps(read_folder(folder))
-    ours = [prepared(b64(encoded(picture, "PNG")), steps) for picture in PICTURES.values()]
+    ours, given = [], []
+    for name, picture in PICTURES.items():
+        theirs = processor(picture.convert("RGB"), return_tensors="pt")["pixel_values"]
+        ours.append(prepared(b64(encoded(picture, "PNG")), steps))
+        given.append(given_to_both(name, ours[-1], theirs))
+    with torch.no_grad():
+        expected = model.get_image_features(pixel_values=torch.cat(given)).pooler_output
     assert cosines(loaded(folder, cache).embed("image", ours), expected).min() > 0.99999
 
 

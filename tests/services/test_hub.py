@@ -68,6 +68,7 @@ def test_the_official_pair(hub: tiny_hub.Hub, tmp_path: Path) -> None:
         ({"MODEL_NAME": "openai/nothing", "VECMOD_OFFLINE": "1"}, 1, "VECMOD_OFFLINE forbids fetching openai/nothing"),
         ({"MODEL_NAME": "openai/nothing", "HF_ENDPOINT": "http://127.0.0.1:9"}, 1, "check name and network"),
         ({"MODEL_NAME": "clip-vit"}, 2, "known here: builtin/conse-en; or a model of the hub as owner/name[@revision]"),
+        ({"COLPALI_ENGINE_MODEL_NAME": "vidore/colpali"}, 2, "vidore/colpali is not read here; kinds: clip, "),
         ({"CLIP_MODEL_NAME": "openai/clip-tiny"}, 2, "CLIP_MODEL_NAME and TEXT_MODEL_NAME go together"),
     ],
 )

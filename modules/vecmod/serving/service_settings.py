@@ -43,6 +43,7 @@ class ServiceSettings(BaseModel):
         "", alias="OPEN_CLIP_PRETRAINED", description="its weights, as open_clip names them"
     )
     siglip_model_name: str = Field("", alias="SIGLIP_MODEL_NAME", description="hub model of the kind SigLIP")
+    colpali_model_name: str = Field("", alias="COLPALI_ENGINE_MODEL_NAME", description="refused: not read here")
     enable_cuda: CudaSwitch = Field(False, alias="ENABLE_CUDA", description="use a GPU: exactly true or 1")
     cuda_core: str = Field("cuda:0", alias="CUDA_CORE", description="torch device, if CUDA is on")
 
