@@ -36,16 +36,24 @@ def vector_of(cache: Path, **variables: object) -> tuple[list[float], str]:
 
 def test_fetched_once_then_kept(hub: tiny_hub.Hub, tmp_path: Path) -> None:
     asked = {"CLIP_MODEL_NAME": "openai/clip-tiny", "TEXT_MODEL_NAME": "openai/clip-tiny", "HF_ENDPOINT": hub.url}
-    vector, name = vector_of(tmp_path, VECMOD_OFFLINE=0, **asked)
+    vector, name = vector_of(tmp_path / "here", VECMOD_OFFLINE=0, **asked)
     assert name == "openai/clip-tiny"
     wanted = {"config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"}
     assert {file.rpartition("/")[2] for file in hub.asked if file != "openai/clip-tiny"} == wanted
     hub.asked.clear()
-    assert vector_of(tmp_path, VECMOD_OFFLINE=0, **asked)[0] == vector
+    assert vector_of(tmp_path / "here", VECMOD_OFFLINE=0, **asked)[0] == vector
     assert hub.asked == []
-    assert vector_of(tmp_path, VECMOD_OFFLINE=1, **asked)[0] == vector
+    shutil.move(tmp_path / "here", tmp_path / "there")  # to a machine without a network
+    assert vector_of(tmp_path / "there", VECMOD_OFFLINE=1, **asked)[0] == vector
     mounted, _ = vector_of(tmp_path, VECMOD_MODEL_PATH=hub.root / "openai/clip-tiny")
     assert mounted == vector
+
+
+def test_a_branch(hub: tiny_hub.Hub, tmp_path: Path) -> None:
+    given = {"HF_ENDPOINT": hub.url, "MODEL_NAME": "openai/clip-tiny@refs/pr/4", "VECMOD_OFFLINE": "0"}
+    with running.process(tmp_path, running.free_port(), "multi2vec_clip", **given) as (service, _):
+        assert service("GET", "/meta").json()["model"] == "openai/clip-tiny@refs/pr/4"
+    assert (tmp_path / "hub/openai--clip-tiny@refs--pr--4").is_file()
 
 
 def test_the_official_pair(hub: tiny_hub.Hub, tmp_path: Path) -> None:

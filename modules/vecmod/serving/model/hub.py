@@ -1,9 +1,11 @@
 """Weights from the Hugging Face hub, fetched once and kept. The one door to its client."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from vecmod.serving.model.weights import (
     DESCRIPTIONS,
@@ -52,12 +54,16 @@ def fetch_folder(place: WeightsPlace, repo: str, revision: str | None) -> Path:
     Raises:
         WeightsNotFound: if it cannot be fetched.
     """
-    # Written when everything is there: a snapshot that was interrupted has no mark.
-    mark = place.cache / "hub" / f"{repo.replace('/', '--')}@{revision or 'main'}"
-    if mark.is_file() and (folder := Path(mark.read_text("utf-8"))).is_dir():
+    # Written when everything is there: a snapshot that was interrupted has no mark. It says where from here, so that
+    # the cache can be carried to a machine without a network.
+    where = place.cache / "hub"
+    mark = where / f"{repo}@{revision or 'main'}".replace("/", "--")
+    if mark.is_file() and (folder := where / mark.read_text("utf-8")).is_dir():
         return folder
     folder = _ask_hub(place, repo, lambda: _download_folder(place, repo, revision))
-    mark.write_text(str(folder), "utf-8")
+    partial = mark.with_name(f"{mark.name}.{uuid4().hex}.partial")
+    partial.write_text(os.path.relpath(folder, where), "utf-8")
+    partial.replace(mark)
     return folder
 
 
