@@ -223,6 +223,32 @@ def test_headers_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
             assert opened.recv(100).startswith(b"HTTP/1.1 400")
 
 
+def was_cut_off(opened: socket.socket, data: bytes) -> bool:
+    try:
+        opened.sendall(data)
+        return opened.recv(100) == b""
+    except ConnectionError:
+        return True
+
+
+def test_bodies_in_crumbs() -> None:
+    """A chunk for each byte of megabytes would hold up everybody for seconds."""
+    head = b"POST /vectors HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = json.dumps({"image": b64(encoded(gradient(4, 4))), "other": "x" * 60_000}).encode()
+    with running.in_thread(running.service_of(DummyModel)) as caller:
+        host, port = caller.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as opened:
+            opened.sendall(head)
+            assert was_cut_off(opened, b"1\r\nx\r\n" * 2_000_000)
+        for size in (40, 5000):  # what programs send
+            chunks = [body[start : start + size] for start in range(0, len(body), size)]
+            with socket.create_connection((host, int(port)), timeout=30) as opened:
+                opened.sendall(head)
+                for chunk in [*chunks, b""]:
+                    opened.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                assert opened.recv(100).startswith(b"HTTP/1.1 200")
+
+
 def test_what_is_not_http_gets_an_error_like_all_others() -> None:
     with running.in_thread(running.service_of(DummyModel)) as caller:
         host, port = caller.url.removeprefix("http://").split(":")

@@ -10,6 +10,8 @@ from vecmod.contract.errors import ErrorBody, RequestFault
 
 # From the first byte of a request's header to its last, and from the opening of a connection to its first byte.
 _HEADER_SECONDS = 30.0
+# Bytes to a line end in a chunked body, below which it is crumbs: a chunk has two line ends. Small bodies may be so.
+_CRUMB, _CRUMBS_FROM = 8, 16 * 1024
 
 
 class Connection(H11Protocol):
@@ -29,6 +31,10 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in what came; the wait goes on while it is part of a header."""
+        if self._is_crumbs(data):
+            # Nobody sends so, and each crumb takes the event loop as long as a kilobyte would.
+            self.transport.abort()
+            return
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._stop_waiting()
@@ -47,6 +53,11 @@ class Connection(H11Protocol):
         ):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+    def _is_crumbs(self, data: bytes) -> bool:
+        """Whether it is a body in chunks of a few bytes each."""
+        chunked = self.conn.their_state is h11.SEND_BODY and (b"transfer-encoding", b"chunked") in (self.headers or [])
+        return chunked and len(data) > _CRUMBS_FROM and data.count(b"\r\n") * _CRUMB > len(data)
 
     def _stop_waiting(self) -> None:
         if self._header_timer is not None:
