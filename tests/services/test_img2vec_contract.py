@@ -42,7 +42,7 @@ def exchange(service: running.Caller, raw: bytes) -> tuple[http.client.HTTPRespo
         return response, response.read()
 
 
-@pytest.mark.parametrize("path", ["/vectors", "/vectors/", "//vectors", "/vectors//"])
+@pytest.mark.parametrize("path", ["/vectors", "/vectors/", "//vectors", "/vectors//", "http://i2v/vectors"])
 def test_what_weaviate_sends_is_answered(path: str, service: running.Caller) -> None:
     body = json.dumps({"id": "8d5a3aa2-3c8d-4589-9ae1-3f638f506970_0", "image": CAT}, separators=(",", ":"))
     response, raw = exchange(service, as_weaviate_sends(path, body, "i2v-neural:8080"))

@@ -75,7 +75,10 @@ def create_app(parts: AppParts) -> Starlette:
 
 
 class FoldSlashes:
-    """Treats ``//vectors`` and ``/vectors/`` as ``/vectors``: Weaviate concatenates origin and path."""
+    """Treats ``//vectors`` and ``/vectors/`` as ``/vectors``: Weaviate concatenates origin and path.
+
+    So it does ``http://anything/vectors``, which HTTP allows as a request's target, too.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -83,7 +86,8 @@ class FoldSlashes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Rewrite the path."""
         if scope["type"] == "http" and (scope["path"].endswith("/") or "//" in scope["path"]):
-            scope = {**scope, "path": "/" + "/".join(filter(None, scope["path"].split("/")))}
+            path = scope["path"].partition("://")[2].partition("/")[2] if scope["path"][0] != "/" else scope["path"]
+            scope = {**scope, "path": "/" + "/".join(filter(None, path.split("/")))}
         await self._app(scope, receive, send)
 
 
