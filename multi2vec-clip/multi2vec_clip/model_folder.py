@@ -13,6 +13,7 @@ from multi2vec_clip.sbert import sentence_transformer
 from multi2vec_clip.siglip import siglip
 from vecmod.serving.model.converted import with_graphs
 from vecmod.serving.model.recipe import Recipe
+from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import OPEN_CLIP_NAMES, WeightsNotFound, tensor_names
 
 # By what config.json calls `model_type`; the others are known by files of their own.
@@ -28,7 +29,13 @@ def read_folder(folder: Path) -> Recipe:
     """
     if not folder.is_dir():
         raise WeightsNotFound(f"{folder} is no folder; is the volume mounted?")
-    return replace(with_graphs(_reader(folder)(folder), folder), folders=(folder,))
+    try:
+        recipe = _reader(folder)(folder)
+    except KeyError as error:
+        raise UnreadableWeights(f"{folder}: its files do not say {error}; copy the whole model folder") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UnreadableWeights(f"{folder}: its files say what is not known here: {error}") from error
+    return replace(with_graphs(recipe, folder), folders=(folder,))
 
 
 def _reader(folder: Path) -> Callable[[Path], Recipe]:

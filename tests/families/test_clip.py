@@ -1,6 +1,7 @@
 """CLIP folders through every engine against transformers, which is called directly."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from recipes import image_steps, prepared, text_steps
 from vecmod.serving.engine.choose import EngineChoice, load_engine
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.tokenizer import read_tokenizer
+from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import WeightsNotFound
 
 
@@ -112,3 +114,17 @@ def test_the_older_files_of_a_tokenizer(folder: Path, tmp_path: Path) -> None:
     for text in TEXTS:
         assert older(text).ids.tolist() == newer(text).ids.tolist()
         assert older(text).dropped == newer(text).dropped
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model_type": "clip", "text_config": {"hidden_act": "relu"}}, "say what is not known here: 'relu' is not"),
+        ({"model_type": "clip", "text_config": "none"}, "say what is not known here"),
+    ],
+)
+def test_descriptions_of_something_else(config: dict[str, Any], message: str, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy/config.json").write_text(json.dumps(config))
+    with pytest.raises((UnreadableWeights, WeightsNotFound), match=message):
+        read_folder(tmp_path / "copy")
