@@ -160,12 +160,24 @@ def test_convert_then_serve_without_the_weights(
     assert "is a graph already" in again.stderr
 
 
+def with_both(folder: Path) -> Path:
+    """As in many repositories: open_clip's weights, beside them transformers', and an export that nobody reads."""
+    for file in (folder / "reference").iterdir():
+        if not (folder / file.name).exists():
+            shutil.copy(file, folder / file.name)
+    (folder / "openvino").mkdir()
+    for name in ("model.bin", "model_qint8.bin"):
+        (folder / "openvino" / name).write_bytes(b"other")
+    return folder
+
+
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "clip": lambda folder: tiny_clip.write(folder, end=49407, activation="quick_gelu"),
     "pair": tiny_sbert.write_pair,
     "siglip": lambda folder: tiny_siglip.write(folder, "SiglipTokenizer"),
     "open_clip": lambda folder: tiny_open_clip.write(folder, quick=True),
     "chinese_clip": tiny_chinese_clip.write,
+    "both": lambda folder: with_both(tiny_open_clip.write(folder, quick=True)),
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from multi2vec_clip.clip import VISION_DEFAULTS, image_tower, shape_of, two_towers
-from multi2vec_clip.model_files import image_steps, part_of, read_json
+from multi2vec_clip.model_files import check_size, image_steps, part_of, read_json
 from vecmod.serving.engine.network import Ops, Tensor, TrainedNetwork
 from vecmod.serving.model.bert import Bert
 from vecmod.serving.model.recipe import Recipe, TextSteps, Tower
@@ -37,7 +37,8 @@ def chinese_clip(folder: Path) -> Recipe:
     text = part_of(config, "text_config", _TEXT_DEFAULTS)
     vision = part_of(config, "vision_config", VISION_DEFAULTS)
     context = _context(folder, text["max_position_embeddings"])
-    pictures = image_steps(folder / "preprocessor_config.json")
+    pictures = image_steps(folder)
+    check_size(folder, pictures, vision)
     return two_towers(
         "chinese_clip",
         folder,

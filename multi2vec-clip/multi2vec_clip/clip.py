@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multi2vec_clip.model_files import image_steps, part_of, read_json
+from multi2vec_clip.model_files import check_size, image_steps, part_of, read_json
 from vecmod.serving.engine.network import Gelu, Ops, Tensor, TrainedNetwork
 from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
 from vecmod.serving.model.tokenizer import read_tokenizer
@@ -63,12 +63,14 @@ def clip(folder: Path) -> Recipe:
     context = text["max_position_embeddings"]
     texts = TextSteps(read_tokenizer(folder, context), context, pad_id=end if end != LEGACY_END else 0)
     vision = part_of(config, "vision_config", VISION_DEFAULTS)
+    pictures = image_steps(folder)
+    check_size(folder, pictures, vision)
     return two_towers(
         "clip",
         folder,
         file,
         text_tower(texts, text, file.tensors(), dim),
-        image_tower(image_steps(folder / "preprocessor_config.json"), vision, file.tensors(), dim),
+        image_tower(pictures, vision, file.tensors(), dim),
     )
 
 

@@ -50,44 +50,68 @@ def _load(path: Path) -> object:
 
 
 def part_of(config: Mapping[str, Any], name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """One part of a config, with its defaults."""
-    return {**defaults, **(config.get(name) or {})}
+    """One part of a config, with its defaults; what the oldest files say beside it counts most, as in transformers."""
+    return {**defaults, **(config.get(name) or {}), **(config.get(f"{name}_dict") or {})}
 
 
-def image_steps(path: Path, defaults: Mapping[str, Any] = CLIP_PICTURES) -> ImageSteps:
-    """How pictures are prepared, as a ``preprocessor_config.json`` says, or ``defaults`` where it does not.
+def image_steps(folder: Path, defaults: Mapping[str, Any] = CLIP_PICTURES) -> ImageSteps:
+    """How pictures are prepared, as ``preprocessor_config.json`` says, or ``defaults`` where it does not.
 
-    Either the shorter side is scaled to a length and a centred square cut out, or the whole picture is squashed.
+    Either the shorter side is scaled to a length and a centred square cut out, or the whole picture is squashed. Newer
+    versions of transformers write the same into a part of ``processor_config.json``.
 
     Raises:
         WeightsNotFound: if the file is missing, or asks for something else.
     """
-    config = {**defaults, **read_json(path)}
+    path = folder / "preprocessor_config.json"
+    newer = folder / "processor_config.json"
+    said = read_json(newer).get("image_processor") if newer.is_file() and not path.is_file() else read_json(path)
+    config = {**defaults, **(said or {})}
     short, side = _sides(config)
     resample = config["resample"]
-    if not side or (short and short < side) or resample not in _FILTERS or not config.get("do_resize", True):
+    left_out = [name for name in ("do_resize", "do_rescale", "do_normalize") if not config.get(name, True)]
+    if not side or (short and short < side) or resample not in _FILTERS or left_out:
         raise WeightsNotFound(
-            f"{path}: size {config.get('size')}, crop_size {config.get('crop_size')} and resample {resample} ask for "
-            "a preparation that is not known here: shorter side and centre cut, or the whole picture squashed"
+            f"{path}: size {config.get('size')}, crop_size {config.get('crop_size')}, resample {resample} and without "
+            f"{', '.join(left_out) or 'nothing'} ask for a preparation that is not known here: shorter side and centre "
+            "cut, or the whole picture squashed"
         )
     return ImageSteps(
         size=side,
         filter=_FILTERS[resample],
         center_crop=None,
         divisor=round(1 / config.get("rescale_factor", 1 / 255), 6),
-        mean=Channels(*config["image_mean"]),
-        std=Channels(*config["image_std"]),
+        mean=_channels(config["image_mean"]),
+        std=_channels(config["image_std"]),
         short_side=short,
     )
+
+
+def check_size(folder: Path, steps: ImageSteps, vision: Mapping[str, Any]) -> None:
+    """Raise WeightsNotFound if pictures are not prepared in the size that the network reads.
+
+    Else the first positions of another grid would be added, and the vectors be wrong without a word.
+    """
+    if vision["image_size"] != steps.size:
+        raise WeightsNotFound(
+            f"{folder}: preprocessor_config.json makes pictures of {steps.size} pixels, "
+            f"but config.json says that the model reads {vision['image_size']}"
+        )
+
+
+def _channels(values: float | list[float]) -> Channels:
+    return Channels(*values) if isinstance(values, list | tuple) else Channels(values, values, values)
 
 
 def _sides(config: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """The length of the shorter side, None to squash; and the side of the square, None if it is none."""
     size, crop = config["size"], config.get("crop_size", 224)
+    height, width = (crop.get("height"), crop.get("width")) if isinstance(crop, dict) else (crop, crop)
+    if isinstance(size, list | tuple):
+        size = {"height": size[0], "width": size[-1]}
     if isinstance(size, dict) and "height" in size:
-        square = size["height"] == size.get("width") and not config.get("do_center_crop", False)
-        return None, size["height"] if square else None
+        # A cut of the same size changes nothing.
+        cut = config.get("do_center_crop", False) and (height, width) != (size["height"], size["height"])
+        return None, size["height"] if size["height"] == size.get("width") and not cut else None
     short = size.get("shortest_edge") if isinstance(size, dict) else size
-    side = crop.get("height") if isinstance(crop, dict) else crop
-    square = not isinstance(crop, dict) or crop.get("width") == side
-    return short, side if short and square and config.get("do_center_crop", True) else None
+    return short, height if short and height == width and config.get("do_center_crop", True) else None

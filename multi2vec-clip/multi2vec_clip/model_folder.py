@@ -8,13 +8,13 @@ from multi2vec_clip.chinese_clip import chinese_clip
 from multi2vec_clip.clip import clip
 from multi2vec_clip.model_files import read_json
 from multi2vec_clip.onnx_folder import has_graphs, onnx_folder
-from multi2vec_clip.open_clip import CONFIG, open_clip
+from multi2vec_clip.open_clip import open_clip
 from multi2vec_clip.sbert import sentence_transformer
 from multi2vec_clip.siglip import siglip
 from vecmod.serving.model.converted import with_graphs
 from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.torch_file import UnreadableWeights
-from vecmod.serving.model.weights import OPEN_CLIP_NAMES, WeightsNotFound, tensor_names
+from vecmod.serving.model.weights import OPEN_CLIP_CONFIG, OPEN_CLIP_NAMES, WeightsNotFound, tensor_names
 
 # By what config.json calls `model_type`; the others are known by files of their own.
 _KINDS: dict[str, Callable[[Path], Recipe]] = {"clip": clip, "chinese_clip": chinese_clip, "siglip": siglip}
@@ -54,7 +54,7 @@ def _reader(folder: Path) -> Callable[[Path], Recipe]:
 def _is_open_clip(folder: Path) -> bool:
     """Whether open_clip's files are there: many repositories hold them beside those of transformers or timm."""
     alone = not (folder / "config.json").is_file()
-    return (folder / CONFIG).is_file() and (alone or not tensor_names(folder).isdisjoint(OPEN_CLIP_NAMES))
+    return (folder / OPEN_CLIP_CONFIG).is_file() and (alone or not tensor_names(folder).isdisjoint(OPEN_CLIP_NAMES))
 
 
 def pair(image: Recipe, text: Recipe) -> Recipe:

@@ -7,14 +7,15 @@ from pathlib import Path
 from multi2vec_clip.model_folder import KINDS, pair, read_folder
 from multi2vec_clip.open_clip_names import repository
 from vecmod.serving.model.converted import IMAGE_FOLDER, TEXT_FOLDER
-from vecmod.serving.model.families import UnknownName
+from vecmod.serving.model.families import UnknownName, find_family
 from vecmod.serving.model.hub import fetch_folder
 from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.weights import WeightsPlace
-from vecmod.serving.run import Choice, Service, choose_by_name
+from vecmod.serving.run import Choice, Service
 from vecmod.serving.service_settings import ServiceSettings
 
 _BUILTIN = "builtin/"
+_PAIR = 2
 # One model of the hub, or two: pictures + texts. A commit or branch may stand behind @.
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 # Where sentence-transformers looks for names that have no owner.
@@ -27,17 +28,18 @@ def choose(service: Service, settings: ServiceSettings) -> Choice:
     Raises:
         UnknownName: listing what there is.
     """
-    name = settings.model_name or official_name(settings)
-    if settings.model_path is not None and not name.startswith(_BUILTIN):
-        return Choice(name or settings.model_path.name, read_mounted)
-    if name and not name.startswith(_BUILTIN) and all(_HUB_NAME.fullmatch(part) for part in name.split("+")):
+    if settings.model_path is not None and not settings.model_name.startswith(_BUILTIN):
+        return Choice(settings.model_name or settings.model_path.name, read_mounted)
+    name = settings.model_name or official_name(settings) or service.default_model
+    parts = name.split("+")
+    if not name.startswith(_BUILTIN) and len(parts) <= _PAIR and all(_HUB_NAME.fullmatch(part) for part in parts):
         return Choice(name, partial(read_fetched, name))
     try:
-        return choose_by_name(service, settings)
+        return Choice(name, find_family(service.name, name))
     except UnknownName as error:
         raise UnknownName(
-            f"{error}; or a model of the hub as owner/name[@revision], or a folder in VECMOD_MODEL_PATH; "
-            f"kinds read here: {KINDS}"
+            f"{error}; or a model of the hub as owner/name[@revision], two of them with + between, or a folder in "
+            f"VECMOD_MODEL_PATH; kinds read here: {KINDS}"
         ) from error
 
 

@@ -22,8 +22,10 @@ from vecmod.serving.model.weights import WeightsFile, WeightsNotFound, tensor_na
 # What exporters call inputs and outputs.
 _IDS = ("input_ids", "text", "input")
 _PIXELS = ("pixel_values", "image", "input")
-_TEXT_VECTORS = ("text_embeds", "pooler_output", "embedding", "text_features", "sentence_embedding", "output")
-_IMAGE_VECTORS = ("image_embeds", "pooler_output", "embedding", "image_features", "output")
+_TEXT_VECTORS = ("text_embeds", "embedding", "text_features", "sentence_embedding", "output")
+_IMAGE_VECTORS = ("image_embeds", "embedding", "image_features", "output")
+# SigLIP has no projection behind it; CLIP has, so the same name would be another vector.
+_POOLED = ("pooler_output",)
 
 
 class _Layout(NamedTuple):
@@ -58,12 +60,12 @@ def onnx_folder(folder: Path) -> Recipe:
     towers: dict[str, Tower] = {}
     if (path := folder / layout.text).is_file():
         texts = said.texts()
-        graph = ExportedGraph(path, ("length",), said.dim, _IDS, _TEXT_VECTORS, texts.pad_id)
+        graph = ExportedGraph(path, ("length",), said.dim, _IDS, said.pooled + _TEXT_VECTORS, texts.pad_id)
         towers["text"] = Tower(texts, graph)
     if (path := folder / layout.image).is_file():
         images = said.images()
         shape = (3, images.size, images.size)
-        towers["image"] = Tower(images, ExportedGraph(path, shape, said.dim, _PIXELS, _IMAGE_VECTORS))
+        towers["image"] = Tower(images, ExportedGraph(path, shape, said.dim, _PIXELS, said.pooled + _IMAGE_VECTORS))
     files = [folder / name for name in layout if (folder / name).is_file()]
     return Recipe(
         name=f"onnx: {folder.name}",
@@ -82,6 +84,7 @@ class _Description(NamedTuple):
     normalized: bool
     texts: Callable[[], TextSteps]
     images: Callable[[], ImageSteps]
+    pooled: tuple[str, ...] = ()
 
 
 def _layout(folder: Path) -> _Layout | None:
@@ -91,17 +94,16 @@ def _layout(folder: Path) -> _Layout | None:
 def _describe(folder: Path, config: dict[str, Any]) -> _Description:
     if "vision_cfg" in config:
         return _open_clip(folder, config)
-    described = folder / "preprocessor_config.json"
     kind = config.get("model_type")
     if kind == "clip":
         context = part_of(config, "text_config", TEXT_DEFAULTS)["max_position_embeddings"]
         texts = partial(_clip_texts, folder, context)
-        return _Description(config.get("projection_dim", 512), True, texts, partial(image_steps, described))
+        return _Description(config.get("projection_dim", 512), True, texts, partial(image_steps, folder))
     if kind == "siglip":
         text = part_of(config, "text_config", siglip.TEXT_DEFAULTS)
         texts = partial(siglip.text_steps, folder, text["max_position_embeddings"])
-        images = partial(image_steps, described, siglip.PICTURES)
-        return _Description(text.get("projection_size") or text["hidden_size"], False, texts, images)
+        images = partial(image_steps, folder, siglip.PICTURES)
+        return _Description(text.get("projection_size") or text["hidden_size"], False, texts, images, _POOLED)
     raise WeightsNotFound(f"{folder} holds graphs of type {kind}; read here: clip, siglip")
 
 
@@ -114,9 +116,19 @@ def _open_clip(folder: Path, config: dict[str, Any]) -> _Description:
     def images() -> ImageSteps:
         return picture_steps(read_json(path), vision.get("image_size", 224), path)
 
-    texts = partial(_clip_texts, folder / "textual", text.get("context_length", 77))
+    texts = partial(_padded_texts, folder / "textual", text.get("context_length", 77))
     return _Description(config["embed_dim"], True, texts, images)
 
 
 def _clip_texts(folder: Path, context: int) -> TextSteps:
+    # Not the end of a text, which CLIP's files name: where there is a mask, it must tell the two apart.
     return TextSteps(read_tokenizer(folder, context), context, pad_id=0)
+
+
+def _padded_texts(folder: Path, context: int) -> TextSteps:
+    """Filled up with what the tokenizer's files name: these graphs have no mask, and some look for it themselves."""
+    tokenizer = read_tokenizer(folder, context)
+    path = folder / "tokenizer_config.json"
+    said = read_json(path).get("pad_token") if path.is_file() else None
+    pad = said.get("content") if isinstance(said, dict) else said
+    return TextSteps(tokenizer, context, tokenizer.id_of(pad) if pad else 0)

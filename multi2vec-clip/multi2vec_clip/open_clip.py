@@ -22,9 +22,7 @@ from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, Te
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.transformer import split_projections
-from vecmod.serving.model.weights import OPEN_CLIP_NAMES, WeightsNotFound, find_tensors
-
-CONFIG = "open_clip_config.json"
+from vecmod.serving.model.weights import OPEN_CLIP_CONFIG, OPEN_CLIP_NAMES, WeightsNotFound, find_tensors
 
 # open_clip's CLIPVisionCfg and CLIPTextCfg: defaults. A number may be any other; a word says the only kind read here.
 _VISION = {"image_size": 224, "patch_size": 16, "layers": 12, "width": 768, "head_width": 64, "pool_type": "tok"}
@@ -57,7 +55,7 @@ def open_clip(folder: Path) -> Recipe:
     Raises:
         WeightsNotFound, UnreadableWeights: if one of them is missing or says what is not known here.
     """
-    path = folder / CONFIG
+    path = folder / OPEN_CLIP_CONFIG
     said = read_json(path)
     config = clip_config(said.get("model_cfg") or {})
     text, vision = config["text_config"], config["vision_config"]
@@ -224,7 +222,7 @@ def _positions(weights: Weights, name: str, count: int) -> NDArray[np.float32]:
     positions = weights[name]
     if len(positions) != count:
         # open_clip stretches them then; those who publish a model have done it already.
-        raise UnreadableWeights(f"{name} has {len(positions)} positions, but {CONFIG} asks for {count}")
+        raise UnreadableWeights(f"{name} has {len(positions)} positions, but {OPEN_CLIP_CONFIG} asks for {count}")
     return positions
 
 

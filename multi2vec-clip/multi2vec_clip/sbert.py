@@ -40,6 +40,7 @@ def sentence_transformer(folder: Path) -> Recipe:
     Raises:
         WeightsNotFound, UnreadableWeights: if a file is missing, or a module is of a kind that is not known here.
     """
+    _refuse_prompts(folder)
     listed = read_json_list(folder / "modules.json")
     # Old and new versions name them by different paths, but by the same class.
     modules = [_Module(str(one["type"]).rpartition(".")[2], folder / one["path"]) for one in listed]
@@ -67,7 +68,7 @@ def _text_recipe(folder: Path, model_type: str, encoder: Path, further: list[_Mo
     network = _Sentence(bert, _pools_first(further), tuple(layers))
     context = _context(encoder, config)
     tower = Tower(
-        TextSteps(read_tokenizer(encoder, context), context, bert.pad_id),
+        TextSteps(read_tokenizer(encoder, context, lower_case=_lowers(encoder)), context, bert.pad_id),
         TrainedNetwork(
             name=f"sbert-{model_type}-{bert.encoder.layers}x{bert.encoder.heads}-{network.first}-{len(layers)}",
             network=network,
@@ -128,6 +129,18 @@ def _dense(module: _Module, number: int) -> _Dense:
     if activation != _IDENTITY:
         raise WeightsNotFound(f"{module.folder}: {module.kind} {activation} is not known here; Dense {_IDENTITY} is")
     return _Dense(f"dense.{number}", config["out_features"], config.get("bias", True))
+
+
+def _lowers(encoder: Path) -> bool:
+    path = encoder / "sentence_bert_config.json"
+    return bool(path.is_file() and read_json(path).get("do_lower_case"))
+
+
+def _refuse_prompts(folder: Path) -> None:
+    path = folder / "config_sentence_transformers.json"
+    said = read_json(path) if path.is_file() else {}
+    if said.get("default_prompt_name") and (said.get("prompts") or {}).get(said["default_prompt_name"]):
+        raise WeightsNotFound(f"{path}: texts get the prompt {said['default_prompt_name']}, which is not known here")
 
 
 def _context(encoder: Path, config: Mapping[str, Any]) -> int:

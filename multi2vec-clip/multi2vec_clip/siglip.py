@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from multi2vec_clip.clip import encoder_of, shape_of
-from multi2vec_clip.model_files import image_steps, part_of, read_json
+from multi2vec_clip.model_files import check_size, image_steps, part_of, read_json
 from vecmod.serving.engine.network import Ops, Tensor, TrainedNetwork, Weights
 from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
 from vecmod.serving.model.spiece import Marks, read_spiece
@@ -47,7 +47,7 @@ def siglip(folder: Path) -> Recipe:
     file = find_tensors(folder, *WEIGHTS_NAMES)
     text = part_of(config, "text_config", TEXT_DEFAULTS)
     vision = part_of(config, "vision_config", VISION_DEFAULTS)
-    images = image_steps(folder / "preprocessor_config.json", PICTURES)
+    images = image_steps(folder, PICTURES)
     _check(folder, vision, images)
     return Recipe(
         name=f"siglip: {folder.name}",
@@ -65,12 +65,7 @@ def siglip(folder: Path) -> Recipe:
 def _check(folder: Path, vision: Mapping[str, Any], images: ImageSteps) -> None:
     if not vision["vision_use_head"]:
         raise WeightsNotFound(f"{folder} has no pooling head (vision_use_head is false), so no vectors of pictures")
-    # Else the first positions of another grid would be added, and the vectors be wrong without a word.
-    if vision["image_size"] != images.size:
-        raise WeightsNotFound(
-            f"{folder}: preprocessor_config.json makes pictures of {images.size} pixels, "
-            f"but config.json says that the model reads {vision['image_size']}"
-        )
+    check_size(folder, images, vision)
 
 
 def text_steps(folder: Path, context: int) -> TextSteps:

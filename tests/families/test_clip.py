@@ -18,10 +18,13 @@ from pictures import b64, encoded, photo
 from probes import PICTURES, TEXTS, cosine, features, given_to_both
 from recipes import image_steps, prepared, text_steps
 from vecmod.serving.engine.choose import EngineChoice, load_engine
+from vecmod.serving.flow.metrics import Metrics
+from vecmod.serving.http.lifecycle import StartupFault
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import WeightsNotFound
+from vecmod.serving.run import load_pipeline
 
 
 @pytest.fixture(scope="module", params=[(2, "quick_gelu"), (49407, "gelu"), (49407, "gelu_pytorch_tanh")], ids=str)
@@ -117,14 +120,82 @@ def test_the_older_files_of_a_tokenizer(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "message"),
+    ("part", "values", "message"),
     [
-        ({"model_type": "clip", "text_config": {"hidden_act": "relu"}}, "say what is not known here: 'relu' is not"),
-        ({"model_type": "clip", "text_config": "none"}, "say what is not known here"),
+        ("text_config", {"hidden_act": "relu"}, "say what is not known here: 'relu' is not"),
+        ("text_config", {"eos_token_id": None, "max_position_embeddings": None}, "say what is not known here"),
+        (
+            "vision_config",
+            {"image_size": 96},
+            "makes pictures of 64 pixels, but config.json says that the model reads 96",
+        ),
     ],
 )
-def test_descriptions_of_something_else(config: dict[str, Any], message: str, folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder, tmp_path / "copy")
-    (tmp_path / "copy/config.json").write_text(json.dumps(config))
+def test_descriptions_of_something_else(
+    part: str, values: dict[str, Any], message: str, folder: Path, tmp_path: Path
+) -> None:
+    copy = changed(folder, tmp_path / "copy", part, values)
     with pytest.raises((UnreadableWeights, WeightsNotFound), match=message):
-        read_folder(tmp_path / "copy")
+        read_folder(copy)
+
+
+def changed(folder: Path, copy: Path, part: str, values: dict[str, Any]) -> Path:
+    shutil.copytree(folder, copy)
+    config = json.loads((folder / "config.json").read_text())
+    config[part] = {**config.get(part, {}), **values}
+    (copy / "config.json").write_text(json.dumps(config))
+    return copy
+
+
+def vectors_of(folder: Path, cache: Path, engine: str = "onnx") -> Any:
+    choice = EngineChoice(engine, "cpu", 2, cache)
+    model = GraphModel(clip(folder), lambda tower: load_engine(tower.network, choice), None)
+    blank = model.embed("image", [model.blank("image")])
+    return np.concatenate([model.embed("text", [model.prepare("text", text).content for text in TEXTS]), blank])
+
+
+def test_the_oldest_and_the_newest_files(folder: Path, cache: Path, tmp_path: Path) -> None:
+    """What stands in ``text_config_dict`` counts most; ``processor_config.json`` may hold the picture processor."""
+    older = changed(folder, tmp_path / "older", "text_config_dict", {"hidden_act": "gelu_new"})
+    expected = changed(folder, tmp_path / "expected", "text_config", {"hidden_act": "gelu_pytorch_tanh"})
+    np.testing.assert_array_equal(vectors_of(older, cache), vectors_of(expected, cache))
+    processor = json.loads((older / "preprocessor_config.json").read_text())
+    (older / "processor_config.json").write_text(json.dumps({"image_processor": processor}))
+    (older / "preprocessor_config.json").unlink()
+    assert image_steps(clip(older)) == image_steps(clip(folder))
+
+
+def test_a_changed_description_makes_another_graph(folder: Path, cache: Path, tmp_path: Path) -> None:
+    before = vectors_of(folder, cache)
+    other = changed(folder, tmp_path / "other", "text_config", {"layer_norm_eps": 0.1})
+    assert np.abs(vectors_of(other, cache) - before).max() > 1e-3
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_more_positions_than_there_are(engine: str, folder: Path, cache: Path, tmp_path: Path) -> None:
+    """Found at start, by a text that fills the context, not by the first long one that somebody sends."""
+    copy = changed(folder, tmp_path / "copy", "text_config", {"max_position_embeddings": 100})
+    settings = running.settings(cache, MODEL_NAME="", VECMOD_MODEL_PATH=copy, VECMOD_ENGINE=engine)
+    with pytest.raises(StartupFault, match="cannot run the network"):
+        load_pipeline(lambda _: clip(copy), settings, Metrics())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"do_normalize": False}, "without do_normalize ask for a preparation that is not known"),
+        ({"do_rescale": False}, "without do_rescale"),
+        ({"size": {"height": 64, "width": 64}, "do_center_crop": True, "crop_size": 48}, "not known here"),
+        ({"size": {"height": 64, "width": 64}, "do_center_crop": True, "crop_size": 64, "image_mean": 0.5}, ""),
+        ({"size": [64, 64], "crop_size": 64}, ""),
+    ],
+)
+def test_preparations(values: dict[str, Any], message: str, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    path = tmp_path / "copy/preprocessor_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    if not message:
+        assert image_steps(clip(path.parent)).short_side is None
+        return
+    with pytest.raises(WeightsNotFound, match=message):
+        clip(path.parent)

@@ -111,6 +111,28 @@ def test_folders_that_are_no_pair(pair_folder: Path, cache: Path, tmp_path: Path
         read_mounted(weights_place(settings))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_marks_written_in_a_text_count(engine: str, text_folder: Path, cache: Path) -> None:
+    """Padding has no vector of its own in a batch, but a text may name it."""
+    texts = ["a [PAD] cat", "[PAD]", "[PAD][PAD] cat", "a cat [PAD]", "a cat"]
+    model = loaded(read_folder(text_folder), engine, cache)
+    expected = SentenceTransformer(str(text_folder), device="cpu").encode(texts)
+    vectors = model.embed("text", [model.prepare("text", text).content for text in texts])
+    assert cosines(vectors, expected).min() > 0.99999
+
+
+def test_small_letters_and_prompts(pair_folder: Path, cache: Path, tmp_path: Path) -> None:
+    shutil.copytree(pair_folder / "text", tmp_path / "text")
+    change(tmp_path / "text", "sentence_bert_config.json", do_lower_case=True)
+    tokenizer = json.loads((tmp_path / "text/tokenizer.json").read_text())
+    (tmp_path / "text/tokenizer.json").write_text(json.dumps({**tokenizer, "normalizer": None}))
+    model = loaded(read_folder(tmp_path / "text"), "onnx", cache)
+    assert (model.prepare("text", "A CAT").content == model.prepare("text", "a cat").content).all()
+    change(tmp_path / "text", "config_sentence_transformers.json", default_prompt_name="q", prompts={"q": "find: "})
+    with pytest.raises(WeightsNotFound, match="texts get the prompt q, which is not known here"):
+        read_folder(tmp_path / "text")
+
+
 def test_weights_of_another_network(pair_folder: Path, cache: Path, tmp_path: Path) -> None:
     shutil.copytree(pair_folder / "text", tmp_path / "text")
     shutil.copy(pair_folder / "clip/0_CLIPModel/model.safetensors", tmp_path / "text/model.safetensors")

@@ -147,7 +147,7 @@ def test_what_does_not_fit_is_counted(folder: Path) -> None:
 
 def test_what_a_file_does_not_say_about_pictures(tmp_path: Path) -> None:
     (tmp_path / "preprocessor_config.json").write_text("{}")
-    steps, usual = model_files.image_steps(tmp_path / "preprocessor_config.json", DEFAULTS), SiglipImageProcessorPil()
+    steps, usual = model_files.image_steps(tmp_path, DEFAULTS), SiglipImageProcessorPil()
     assert (steps.size, steps.short_side, steps.filter) == (usual.size["height"], None, Filter.BICUBIC)
     assert (steps.mean, steps.std) == (Channels(*usual.image_mean), Channels(*usual.image_std))
 

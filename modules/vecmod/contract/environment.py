@@ -44,7 +44,9 @@ def read_settings(kind: type[Settings], environ: Mapping[str, str]) -> Settings:
         return kind.model_validate(given)
     except ValidationError as error:
         raise SettingsError(
-            "\n".join(_explain(fault["loc"], given, fault["msg"]) for fault in error.errors())
+            "\n".join(
+                _explain(fault["loc"], given, fault["msg"].removeprefix("Value error, ")) for fault in error.errors()
+            )
         ) from error
 
 

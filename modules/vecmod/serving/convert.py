@@ -1,8 +1,10 @@
 """Conversion ahead of time: weights to graphs, for images that carry neither weights nor converters."""
 
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from uuid import uuid4
 
 from vecmod.contract.environment import SettingsError
 from vecmod.serving.engine.network import TrainedNetwork
@@ -40,7 +42,16 @@ def convert(recipe: Recipe, output: Path) -> list[Path]:
         return [_convert_tower(recipe, output)]
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise UnreadableWeights(f"{output} is there already; name a new folder")
-    return _convert_folders(recipe, output)
+    # Under another name until it is whole.
+    partial = output.with_name(f"{output.name}.{uuid4().hex}.partial")
+    try:
+        _convert_folders(recipe, partial)
+        if output.exists():
+            output.rmdir()
+        partial.rename(output)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return [path for path in output.rglob("*") if path.is_file()]
 
 
 def _convert_tower(recipe: Recipe, output: Path) -> Path:
@@ -55,7 +66,7 @@ def _convert_tower(recipe: Recipe, output: Path) -> Path:
     return output
 
 
-def _convert_folders(recipe: Recipe, output: Path) -> list[Path]:
+def _convert_folders(recipe: Recipe, output: Path) -> None:
     networks = {name: tower.network for name, tower in recipe.towers.items()}
     for network in networks.values():
         if not isinstance(network, TrainedNetwork):
@@ -68,4 +79,3 @@ def _convert_folders(recipe: Recipe, output: Path) -> list[Path]:
     for name, network in networks.items():
         if isinstance(network, TrainedNetwork):
             write_graph(network, graph_path(places[name], name))
-    return [path for path in output.rglob("*") if path.is_file()]

@@ -12,9 +12,15 @@ from vecmod.contract.environment import read_settings, split_names
 MIB = 1024 * 1024
 
 
-def _truthy(value: object) -> object:
-    """Weaviate's rule for switches: on, enabled, 1 or true, in any case."""
-    return value.lower() in ("on", "enabled", "1", "true") if isinstance(value, str) else value
+def _switch(value: object) -> object:
+    """Weaviate's words for on, and their opposites; any other word is a mistake, not off."""
+    if not isinstance(value, str):
+        return value
+    words = {"on": True, "enabled": True, "1": True, "true": True, "off": False, "disabled": False, "0": False}
+    word = value.lower()
+    if word not in words and word != "false":
+        raise ValueError("write 1 or 0")
+    return words.get(word, False)
 
 
 def _enable_cuda(value: object) -> object:
@@ -22,7 +28,7 @@ def _enable_cuda(value: object) -> object:
     return value in ("true", "1") if isinstance(value, str) else value
 
 
-Switch = Annotated[bool, BeforeValidator(_truthy)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
 CudaSwitch = Annotated[bool, BeforeValidator(_enable_cuda)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(ge=0)]

@@ -133,9 +133,12 @@ class GraphOps:
         mixed = self._record("Transpose", [self._record("MatMul", [self.softmax(scores), value])], perm=[0, 2, 1, 3])
         return self._record("Reshape", [mixed, self._integers(0, 0, -1)])
 
-    def differs(self, ids: str, value: int) -> str:
-        """Record a comparison."""
-        return self._record("Not", [self._record("Equal", [ids, self._scalar(value)])])
+    def counting(self, ids: str, pad_id: int) -> str:
+        """Record the mask: where something other than padding stands here or behind."""
+        other = self._record("Not", [self._record("Equal", [ids, self._scalar(pad_id)])])
+        counted = self._record("Cast", [other], to=TensorProto.INT64)
+        behind = self._record("CumSum", [counted, self._scalar(1)], reverse=1)
+        return self._record("Greater", [behind, self._scalar(0)])
 
     def first_token(self, x: str) -> str:
         """Record the choice of the first token."""

@@ -26,6 +26,11 @@ class Gelu(StrEnum):
     TANH = "gelu_pytorch_tanh"
     QUICK = "quick_gelu"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Gelu | None":
+        """Other names that transformers has for the same."""
+        return {"gelu_new": cls.TANH, "gelu_fast": cls.TANH, "gelu_python": cls.EXACT}.get(str(value))
+
 
 class Ops(Protocol[Tensor]):
     """The operations a network may use.
@@ -112,8 +117,8 @@ class Ops(Protocol[Tensor]):
         """Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762), to masked tokens only."""
         ...
 
-    def differs(self, ids: Tensor, value: int) -> Tensor:
-        """The mask of ids other than ``value``."""
+    def counting(self, ids: Tensor, pad_id: int) -> Tensor:
+        """The mask of ids up to the last that is no padding, whose own id may also stand inside a text."""
         ...
 
     def first_token(self, x: Tensor) -> Tensor:

@@ -50,7 +50,10 @@ class OnnxEngine:
 
     def run_named(self, output: str, feed: dict[str, Inputs]) -> FloatArray:
         """The output of that name for inputs by name."""
-        vectors: FloatArray = self._session.run([output], feed)[0]
+        try:
+            vectors: FloatArray = self._session.run([output], feed)[0]
+        except _UNLOADABLE as error:
+            raise EngineUnavailable(f"onnxruntime cannot run the network: {error}") from error
         return vectors
 
     def network_name(self) -> str:

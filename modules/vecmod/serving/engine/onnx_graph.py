@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from inspect import isfunction
 from io import BufferedWriter
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from vecmod.serving.engine.network import TrainedNetwork
 OPSET = 17
 IR_VERSION = 8
 # Part of the cache key: raise it when the recording below changes, so that older files are not reused.
-RECORDER = 2
+RECORDER = 3
 NAME_KEY = "vecmod.network"
 DIGEST_KEY = "vecmod.weights_sha256"
 
@@ -117,7 +118,10 @@ def _flush(file: BufferedWriter) -> None:
 
 def cached_graph(trained: TrainedNetwork, cache: Path) -> Path:
     """The graph file of the network, recorded on first use; its name changes with the weights and with us."""
-    key = hashlib.sha256(f"{trained.name} {trained.digest} {OPSET} {RECORDER}".encode()).hexdigest()[:16]
+    # A network that is data says all that shapes it; a plain function is known by its name.
+    shape = "" if isfunction(trained.network) else repr(trained.network)
+    said = f"{trained.name} {shape} {trained.input_shape} {trained.dim} {trained.digest} {OPSET} {RECORDER}"
+    key = hashlib.sha256(said.encode()).hexdigest()[:16]
     path = cache / "graphs" / f"{trained.name.replace('/', '-')}-{key}.onnx"
     if not path.exists():
         write_graph(trained, path)

@@ -116,9 +116,9 @@ class TorchOps:
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed, is_causal=causal)
         return mixed.transpose(1, 2).flatten(2)
 
-    def differs(self, ids: torch.Tensor, value: int) -> torch.Tensor:
-        """Compare ids."""
-        return ids != value
+    def counting(self, ids: torch.Tensor, pad_id: int) -> torch.Tensor:
+        """Find where something other than padding stands here or behind."""
+        return (ids != pad_id).flip(1).cumsum(dim=1).flip(1) > 0
 
     def first_token(self, x: torch.Tensor) -> torch.Tensor:
         """Take the first token."""
@@ -183,8 +183,11 @@ class TorchEngine:
 
     def run(self, batch: Inputs) -> FloatArray:
         """Vectors float32 ``[n, dim]``."""
-        with torch.inference_mode():
-            output = self._network(self._ops, torch.from_numpy(batch).to(self._device))
+        try:
+            with torch.inference_mode():
+                output = self._network(self._ops, torch.from_numpy(batch).to(self._device))
+        except RuntimeError as error:
+            raise EngineUnavailable(f"torch cannot run the network: {error}") from error
         vectors: FloatArray = output.cpu().numpy()
         return vectors
 

@@ -69,7 +69,7 @@ class Bert:
 
     def tokens(self, ops: Ops[Tensor], ids: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens after the last layer, and the mask of those that count."""
-        mask = ops.differs(ids, self.pad_id)
+        mask = ops.counting(ids, self.pad_id)
         x = ops.embed(ids, f"{self.prefix}embeddings.word_embeddings")
         x = ops.add_rows(x, f"{self.prefix}embeddings.position_embeddings")
         x = ops.layer_norm(x, f"{self.prefix}embeddings.LayerNorm", self.encoder.eps)

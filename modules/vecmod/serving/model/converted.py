@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vecmod.serving.engine.network import AnyNetwork, ConvertedGraph, TrainedNetwork
 from vecmod.serving.model.recipe import Recipe
-from vecmod.serving.model.weights import DESCRIPTIONS, STAND_IN, find_tensors, tensor_names
+from vecmod.serving.model.weights import DESCRIPTIONS, STAND_IN, WeightsNotFound, find_tensors, tensor_names
 
 # Of a pair, as in the official image.
 IMAGE_FOLDER, TEXT_FOLDER = "clip", "text"
@@ -37,7 +37,10 @@ def copy_descriptions(source: Path, output: Path) -> None:
             shutil.copyfile(file, target)
     for folder in (source, *(path for path in source.rglob("*") if path.is_dir())):
         if tensor_names(folder):
-            weights = find_tensors(folder)
+            try:
+                weights = find_tensors(folder)
+            except WeightsNotFound:
+                continue  # several, of which none is usual: no part of the model, which was read already
             stand_in = output / folder.relative_to(source) / STAND_IN
             stand_in.parent.mkdir(parents=True, exist_ok=True)
             stand_in.write_text(json.dumps({"file": weights.path.name, "sha256": weights.digest}), "utf-8")

@@ -43,10 +43,10 @@ class GraphModel:
         return _unit(vectors) if self._recipe.normalized else vectors
 
     def blank(self, modality: str) -> Inputs:
-        """No light, or no text, prepared."""
+        """No light, or a text that fills the context, prepared."""
         steps = self._recipe.towers[modality].steps
         if isinstance(steps, TextSteps):
-            return prepare_text("", steps).content
+            return prepare_text("a " * steps.context, steps).content
         return np.zeros((3, steps.size, steps.size), np.float32)
 
     def meta(self) -> ModelMeta:

@@ -9,17 +9,20 @@ from uuid import uuid4
 
 from vecmod.serving.model.weights import (
     DESCRIPTIONS,
-    OPEN_CLIP_NAMES,
-    WEIGHTS_NAMES,
     WeightsFile,
     WeightsNotFound,
     WeightsPlace,
+    usual_names,
 )
 
 Result = TypeVar("Result")
 
 # Whole precision only; the second of a pair is where the numbers of a large graph are.
-_GRAPHS = tuple(f"{name}.onnx{data}" for name in ("_model", "/model") for data in ("", "_data", ".data"))
+_GRAPHS = tuple(
+    f"{name}.onnx{data}"
+    for name in ("text_model", "vision_model", "textual/model", "visual/model")
+    for data in ("", "_data", ".data")
+)
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,7 @@ def wanted_files(names: list[str]) -> list[str]:
 
 def _best_weights(names: list[str]) -> str:
     found = {name.rpartition("/")[2]: name for name in names}
-    # Where open_clip's configuration is, its weights are the model; beside them timm keeps the picture tower alone.
-    order = sorted(
-        (*WEIGHTS_NAMES, *OPEN_CLIP_NAMES),
-        key=lambda name: name.startswith("open_clip") != ("open_clip_config.json" in found),
-    )
-    return next((found[name] for name in order if name in found), "")
+    return next((found[name] for name in usual_names(found) if name in found), "")
 
 
 def _download_file(place: WeightsPlace, hub: HubFile) -> Path:
@@ -110,7 +108,7 @@ def _download_folder(place: WeightsPlace, repo: str, revision: str | None) -> Pa
 
 def _ask_hub(place: WeightsPlace, repo: str, download: Callable[[], Result]) -> Result:
     try:
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415 -- as below
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415 -- as below
     except ImportError as error:
         raise WeightsNotFound(
             f"fetching {repo} needs the hub client: pip install 'vecmod[hub]', "
@@ -118,7 +116,7 @@ def _ask_hub(place: WeightsPlace, repo: str, download: Callable[[], Result]) -> 
         ) from error
     # Its bases are OSError and the error of the HTTP library underneath, which was replaced twice already.
     network = [base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)]
-    faults: tuple[type[Exception], ...] = (*network, LocalEntryNotFoundError, OSError)
+    faults: tuple[type[Exception], ...] = (*network, HFValidationError, LocalEntryNotFoundError, OSError)
     try:
         return download()
     except faults as error:

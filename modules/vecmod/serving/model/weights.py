@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ ONNX = ".onnx"
 # As transformers and sentence-transformers name them, and as open_clip does; best first.
 WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin")
 OPEN_CLIP_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+OPEN_CLIP_CONFIG = "open_clip_config.json"
 # What describes a model and its tokenizer.
 DESCRIPTIONS = (".json", ".txt", ".model")
 # Stands in a converted folder for the weights file, and says which it was.
@@ -131,10 +132,20 @@ def find_tensors(folder: Path, *names: str) -> WeightsFile:
     if (folder / STAND_IN).is_file():
         said = _stand_in(folder)
         return WeightsFile(folder / said["file"], said["sha256"])
-    for name in names or (*WEIGHTS_NAMES, *OPEN_CLIP_NAMES):
+    for name in names or usual_names(name.name for name in folder.iterdir()):
         if (folder / name).is_file():
             return WeightsFile.at(folder / name)
     return WeightsFile.at(_local_file(folder, (SAFETENSORS, *TORCH_SUFFIXES)))
+
+
+def usual_names(there: Iterable[str]) -> tuple[str, ...]:
+    """What the weights of a folder with these files may be called, best first.
+
+    Where open_clip's configuration is, its weights are the model; beside them timm keeps the picture tower alone.
+    """
+    if OPEN_CLIP_CONFIG in there:
+        return (*OPEN_CLIP_NAMES, *WEIGHTS_NAMES)
+    return (*WEIGHTS_NAMES, *OPEN_CLIP_NAMES)
 
 
 def tensor_names(folder: Path) -> set[str]:
@@ -155,6 +166,8 @@ def _local_file(path: Path, suffixes: tuple[str, ...] = _SUFFIXES) -> Path:
         return path
     if not path.is_dir():
         raise WeightsNotFound(f"VECMOD_MODEL_PATH={path} does not exist; is the volume mounted?")
+    if any(path.glob("*.index.json")):
+        raise WeightsNotFound(f"{path} holds its weights in several files, which is not read here; save them as one")
     for suffix in suffixes:
         found = sorted(path.glob(f"*{suffix}"))
         if len(found) == 1:
