@@ -60,3 +60,37 @@ def test_the_default_vectorizer_is_written_down() -> None:
 def test_what_cannot_work_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidClass, match=message):
         parse_class(definition(**changes), KNOWN, "none")
+
+
+def named(**vectors: object) -> dict[str, object]:
+    return {"class": "Photo", "vectorConfig": vectors}
+
+
+ONE = {"vectorizer": {MODULE: {"imageFields": ["image"]}}, "vectorIndexType": "hnsw"}
+OTHER = {"vectorizer": {MODULE: {"imageFields": ["back"]}}}
+
+
+def test_named_vectors() -> None:
+    """One is the class's own; each of several makes a class."""
+    config = parse_class(named(front=ONE), KNOWN, "none")
+    assert (config.name, config.module, config.fields[0].name) == ("Photo", MODULE, "image")
+    several = named(front=ONE, back=OTHER)
+    configs = [parse_class(several, KNOWN, "none", vector=name) for name in ("front", "back")]
+    assert [(one.name, one.fields[0].name) for one in configs] == [("Photo_front", "image"), ("Photo_back", "back")]
+    assert parse_class(configs[1].definition, KNOWN, "none") == configs[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "vector", "message"),
+    [
+        (named(front=ONE, back=OTHER), "", "has the vectors front, back; name one of them"),
+        (named(front=ONE), "side", "has the vectors front; name one of them"),
+        (named(), "", "vectorConfig must be"),
+        (named(front={"vectorizer": "none"}), "", r"vectorConfig\.front\.vectorizer must be"),
+        (named(front=7), "", r"vectorConfig\.front\.vectorizer must be"),
+        (definition(), "front", "has no named vectors"),
+    ],
+)
+def test_named_vectors_that_cannot_be_meant(given: dict[str, object], vector: str, message: str) -> None:
+    with pytest.raises(InvalidClass, match=message):
+        parse_class(given, KNOWN, "none", vector=vector)

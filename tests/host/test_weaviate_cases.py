@@ -26,11 +26,10 @@ from vecmod.host.stores.memory_store import MemoryStore
 from vecmod.host.stores.store import StoredClass
 
 MODULES = {row.name: row for row in (IMG2VEC_NEURAL, MULTI2VEC_CLIP)}
-NAMED_VECTORS = {"A28", "B41"}  # several vectors of one object are not here yet
 CASES = [
     case
     for case in json.loads((Path(__file__).parents[1] / "fixtures/weaviate_cases.json").read_text())["cases"]
-    if case["module"] in MODULES and case["id"] not in NAMED_VECTORS
+    if case["module"] in MODULES
 ]
 OVERRIDE = "http://override:8080"
 
@@ -46,7 +45,8 @@ def of_kind(kind: str, *, strict: bool = True) -> list[Any]:
 
 def config_of(case: dict[str, Any], *, by_position: bool = False, origin: str = "") -> ClassConfig:
     definition = json.loads(json.dumps(case["class"]).replace(OVERRIDE, origin))
-    return parse_class(definition, known_modules(), "none", by_position=by_position)
+    vector = case.get("target_vector", "")
+    return parse_class(definition, known_modules(), "none", by_position=by_position, vector=vector)
 
 
 def client_for(case: dict[str, Any], config: ClassConfig, origin: str) -> ServiceClient:
@@ -86,7 +86,7 @@ def check_error(expected: str, error: Exception) -> None:
 
 
 def test_all_are_here() -> None:
-    assert len(CASES) == 18 + 82 - len(NAMED_VECTORS) - 4
+    assert len(CASES) == 18 + 82 - 4
 
 
 @pytest.mark.parametrize("case", of_kind("validate"))

@@ -42,7 +42,12 @@ class ClassConfig:
 
 
 def parse_class(
-    definition: Mapping[str, Any], modules: Mapping[str, KnownModule], default_module: str, *, by_position: bool = False
+    definition: Mapping[str, Any],
+    modules: Mapping[str, KnownModule],
+    default_module: str,
+    *,
+    by_position: bool = False,
+    vector: str = "",
 ) -> ClassConfig:
     """Check a class definition.
 
@@ -51,10 +56,12 @@ def parse_class(
         modules: those that can be used, by name.
         default_module: vectorizer of a class that names none.
         by_position: give weights to fields as Weaviate does, whose lists of names it has sorted before.
+        vector: which of the named vectors of a class with ``vectorConfig``; may be left out if it has one.
 
     Raises:
         InvalidClass: with Weaviate's message, or ours where Weaviate accepts what can only go wrong.
     """
+    definition = _of_vector(definition, vector)
     name = _class_name(definition.get("class"))
     module = definition.get("vectorizer") or default_module
     if module not in modules:
@@ -78,6 +85,26 @@ def parse_class(
         origin if isinstance(origin, str) else "",
         {**definition, "class": name, "vectorizer": module},
     )
+
+
+def _of_vector(definition: Mapping[str, Any], vector: str) -> Mapping[str, Any]:
+    """The definition with one of its named vectors alone; each of several makes a class, ``Class_vector``."""
+    if "vectorConfig" not in definition:
+        if vector:
+            raise InvalidClass(f"the class has no named vectors (vectorConfig), so none named {vector!r}")
+        return definition
+    vectors = definition["vectorConfig"]
+    if not isinstance(vectors, Mapping) or not vectors:
+        raise InvalidClass('vectorConfig must be {"<name>": {"vectorizer": {"<module>": {...}}}}')
+    if vector not in vectors and (vector or len(vectors) > 1):
+        raise InvalidClass(f"vectorConfig has the vectors {', '.join(vectors)}; name one of them: vector=...")
+    chosen = vector or next(iter(vectors))
+    vectorizer = vectors[chosen].get("vectorizer") if isinstance(vectors[chosen], Mapping) else None
+    if not isinstance(vectorizer, Mapping) or len(vectorizer) != 1:
+        raise InvalidClass(f'vectorConfig.{chosen}.vectorizer must be {{"<module>": {{...}}}}')
+    plain = {key: value for key, value in definition.items() if key != "vectorConfig"}
+    name = f"{definition.get('class')}_{chosen}" if len(vectors) > 1 else definition.get("class")
+    return {**plain, "class": name, "vectorizer": next(iter(vectorizer)), "moduleConfig": dict(vectorizer)}
 
 
 def _class_name(name: object) -> str:

@@ -54,8 +54,10 @@ class ModuleHost:
         """Names of the classes in the store, sorted."""
         return self._store.class_names()
 
-    def create_class(self, definition: Mapping[str, Any]) -> Collection:
+    def create_class(self, definition: Mapping[str, Any], vector: str = "") -> Collection:
         """Declare a class, Weaviate's JSON; nothing happens if the same one is there.
+
+        ``vector`` names one of several vectors of a class with ``vectorConfig``: each becomes a class of its own.
 
         Raises:
             InvalidClass: if the definition cannot work, or differs from the one in the store.
@@ -63,7 +65,7 @@ class ModuleHost:
         """
         known = known_modules()
         enabled = {name: known[name] for name in self._settings.enable_modules if name in known}
-        config = self._parse(definition, enabled)
+        config = self._parse(definition, enabled, vector)
         stored = self._store.get_class(config.name)
         if stored is None:
             dim = self._client(config).dimension()
@@ -99,9 +101,11 @@ class ModuleHost:
             self._registry = ModuleRegistry(self._settings, self._ready_seconds)
         return self._registry
 
-    def _parse(self, definition: Mapping[str, Any], modules: Mapping[str, KnownModule]) -> ClassConfig:
+    def _parse(
+        self, definition: Mapping[str, Any], modules: Mapping[str, KnownModule], vector: str = ""
+    ) -> ClassConfig:
         default, by_position = self._settings.default_vectorizer_module, self._settings.weights == "weaviate"
-        return parse_class(definition, modules, default, by_position=by_position)
+        return parse_class(definition, modules, default, by_position=by_position, vector=vector)
 
     def _client(self, config: ClassConfig) -> ServiceClient:
         client = self.registry().get(config.module)
