@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multi2vec_clip.clip import VISION_DEFAULTS, image_tower, shape_of, two_towers
-from multi2vec_clip.model_files import check_size, image_steps, part_of, read_json
-from vecmod.serving.engine.network import Ops, Tensor, TrainedNetwork
+from multi2vec_clip.clip import VISION_DEFAULTS, image_tower, shape_of
+from multi2vec_clip.model_files import check_size, image_steps, part_of, read_json, read_optional_json, recipe_of
+from vecmod.serving.engine.network import Ops, Tensor
 from vecmod.serving.model.bert import Bert
 from vecmod.serving.model.recipe import Recipe, TextSteps, Tower
 from vecmod.serving.model.tokenizer import read_tokenizer
@@ -39,18 +39,15 @@ def chinese_clip(folder: Path) -> Recipe:
     context = _context(folder, text["max_position_embeddings"])
     pictures = image_steps(folder)
     check_size(folder, pictures, vision)
-    return two_towers(
-        "chinese_clip",
-        folder,
-        file,
-        _text_tower(folder, context, text, file, dim),
-        image_tower(pictures, vision, file.tensors(), dim),
-    )
+    towers = {
+        "text": _text_tower(folder, context, text, file, dim),
+        "image": image_tower(pictures, vision, file.tensors(), dim),
+    }
+    return recipe_of("chinese_clip", folder, [file], towers, normalized=True)
 
 
 def _context(folder: Path, positions: int) -> int:
-    path = folder / "tokenizer_config.json"
-    said = read_json(path).get("model_max_length") if path.is_file() else None
+    said = read_optional_json(folder / "tokenizer_config.json").get("model_max_length")
     return int(said) if said and said < positions else min(_CONTEXT, positions)
 
 
@@ -59,9 +56,7 @@ def _text_tower(folder: Path, context: int, config: dict[str, Any], file: Weight
     weights = file.tensors(network.bert.fold_types)
     name = f"chinese-clip-text-{shape_of(network.bert.encoder)}-{network.bert.pad_id}"
     steps = TextSteps(read_tokenizer(folder, context), context, network.bert.pad_id)
-    return Tower(
-        steps, TrainedNetwork(name, network, ("length",), dim, weights.digest, weights.load, input_type="int64")
-    )
+    return Tower(steps, weights.text_network(name, network, dim))
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multi2vec_clip.model_files import check_size, image_steps, part_of, read_json
-from vecmod.serving.engine.network import Gelu, Ops, Tensor, TrainedNetwork
+from multi2vec_clip.model_files import check_size, image_steps, part_of, read_json, recipe_of
+from vecmod.serving.engine.network import Gelu, Ops, Tensor
 from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.transformer import Encoder, LayerNames, encode
-from vecmod.serving.model.weights import WEIGHTS_NAMES, TensorSource, WeightsFile, find_tensors
+from vecmod.serving.model.weights import WEIGHTS_NAMES, TensorSource, find_tensors
 
 LAYER_NAMES = LayerNames(
     query="self_attn.q_proj",
@@ -65,25 +65,11 @@ def clip(folder: Path) -> Recipe:
     vision = part_of(config, "vision_config", VISION_DEFAULTS)
     pictures = image_steps(folder)
     check_size(folder, pictures, vision)
-    return two_towers(
-        "clip",
-        folder,
-        file,
-        text_tower(texts, text, file.tensors(), dim),
-        image_tower(pictures, vision, file.tensors(), dim),
-    )
-
-
-def two_towers(kind: str, folder: Path, file: WeightsFile, text: Tower, image: Tower) -> Recipe:
-    """The recipe of a model of one weights file; its vectors are scaled to length 1."""
-    return Recipe(
-        name=f"{kind}: {folder.name}",
-        revision=file.revision(),
-        licence="see the model's card",
-        towers={"text": text, "image": image},
-        normalized=True,
-        best_batch=8,
-    )
+    towers = {
+        "text": text_tower(texts, text, file.tensors(), dim),
+        "image": image_tower(pictures, vision, file.tensors(), dim),
+    }
+    return recipe_of("clip", folder, [file], towers, normalized=True)
 
 
 def text_tower(steps: TextSteps, config: Mapping[str, Any], weights: TensorSource, dim: int) -> Tower:
@@ -91,17 +77,14 @@ def text_tower(steps: TextSteps, config: Mapping[str, Any], weights: TensorSourc
     end = config["eos_token_id"]
     network = _Text(encoder_of("text_model", config), None if end == LEGACY_END else end)
     name = f"clip-text-{shape_of(network.encoder)}-{network.end}"
-    return Tower(
-        steps, TrainedNetwork(name, network, ("length",), dim, weights.digest, weights.load, input_type="int64")
-    )
+    return Tower(steps, weights.text_network(name, network, dim))
 
 
 def image_tower(steps: ImageSteps, config: Mapping[str, Any], weights: TensorSource, dim: int) -> Tower:
     """CLIP's vision transformer, as CLIPVisionConfig describes it."""
     network = _Vision(encoder_of("vision_model", config), config["patch_size"])
     name = f"clip-image-{shape_of(network.encoder)}-{network.patch}"
-    side = steps.size
-    return Tower(steps, TrainedNetwork(name, network, (3, side, side), dim, weights.digest, weights.load))
+    return Tower(steps, weights.image_network(name, network, steps.size, dim))
 
 
 def encoder_of(prefix: str, config: Mapping[str, Any]) -> Encoder:

@@ -1,12 +1,12 @@
 """What the files of a model folder say: its configuration, and how its pictures are prepared."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vecmod.serving.model.recipe import Channels, Filter, ImageSteps
-from vecmod.serving.model.weights import WeightsNotFound
+from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, Tower
+from vecmod.serving.model.weights import WeightsFile, WeightsNotFound
 
 # Pillow's numbers for its filters, which preprocessor_config.json uses.
 _FILTERS = {2: Filter.BILINEAR, 3: Filter.BICUBIC}
@@ -28,6 +28,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_optional_json(path: Path) -> dict[str, Any]:
+    """A JSON object of the folder, empty if there is no such file.
+
+    Raises:
+        WeightsNotFound: if it is no JSON object.
+    """
+    return read_json(path) if path.is_file() else {}
+
+
 def read_json_list(path: Path) -> list[dict[str, Any]]:
     """A JSON list of objects of the folder.
 
@@ -47,6 +56,25 @@ def _load(path: Path) -> object:
         raise WeightsNotFound(f"{path} is missing: copy the whole model folder") from error
     except ValueError as error:
         raise WeightsNotFound(f"{path} is not JSON: {error}") from error
+
+
+def spelling(token: str | Mapping[str, Any]) -> str:
+    """What a token is spelled, which some files say among other things about it."""
+    return token if isinstance(token, str) else str(token["content"])
+
+
+def recipe_of(
+    kind: str, folder: Path, files: Sequence[WeightsFile], towers: Mapping[str, Tower], *, normalized: bool
+) -> Recipe:
+    """The recipe of what was read from the files of a folder."""
+    return Recipe(
+        name=f"{kind}: {folder.name}",
+        revision=", ".join(file.revision() for file in files),
+        licence="see the model's card",
+        towers=towers,
+        normalized=normalized,
+        best_batch=8,
+    )
 
 
 def part_of(config: Mapping[str, Any], name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,13 +81,10 @@ def read_fetched(name: str, place: WeightsPlace) -> Recipe:
     Raises:
         WeightsNotFound, UnreadableWeights: if it cannot be fetched, see also :func:`read_folder`.
     """
-    return _joined([_fetched(part, place) for part in name.split("+")])
+    recipes = [_fetched(part, place) for part in name.split("+")]
+    return recipes[0] if len(recipes) == 1 else pair(*recipes)
 
 
 def _fetched(name: str, place: WeightsPlace) -> Recipe:
     repo, _, revision = name.partition("@")
     return read_folder(fetch_folder(place, repo, revision or None))
-
-
-def _joined(recipes: list[Recipe]) -> Recipe:
-    return recipes[0] if len(recipes) == 1 else pair(*recipes)

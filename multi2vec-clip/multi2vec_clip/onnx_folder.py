@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from multi2vec_clip import siglip
 from multi2vec_clip.clip import TEXT_DEFAULTS
-from multi2vec_clip.model_files import image_steps, part_of, read_json
+from multi2vec_clip.model_files import image_steps, part_of, read_json, read_optional_json, recipe_of, spelling
 from multi2vec_clip.open_clip import picture_steps
 from vecmod.serving.engine.network import ExportedGraph
 from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
@@ -66,15 +66,8 @@ def onnx_folder(folder: Path) -> Recipe:
         images = said.images()
         shape = (3, images.size, images.size)
         towers["image"] = Tower(images, ExportedGraph(path, shape, said.dim, _PIXELS, said.pooled + _IMAGE_VECTORS))
-    files = [folder / name for name in layout if (folder / name).is_file()]
-    return Recipe(
-        name=f"onnx: {folder.name}",
-        revision=", ".join(WeightsFile.at(path).revision() for path in files),
-        licence="see the model's card",
-        towers=towers,
-        normalized=said.normalized,
-        best_batch=8,
-    )
+    files = [WeightsFile.at(folder / name) for name in layout if (folder / name).is_file()]
+    return recipe_of("onnx", folder, files, towers, normalized=said.normalized)
 
 
 class _Description(NamedTuple):
@@ -128,7 +121,5 @@ def _clip_texts(folder: Path, context: int) -> TextSteps:
 def _padded_texts(folder: Path, context: int) -> TextSteps:
     """Filled up with what the tokenizer's files name: these graphs have no mask, and some look for it themselves."""
     tokenizer = read_tokenizer(folder, context)
-    path = folder / "tokenizer_config.json"
-    said = read_json(path).get("pad_token") if path.is_file() else None
-    pad = said.get("content") if isinstance(said, dict) else said
-    return TextSteps(tokenizer, context, tokenizer.id_of(pad) if pad else 0)
+    pad = read_optional_json(folder / "tokenizer_config.json").get("pad_token")
+    return TextSteps(tokenizer, context, tokenizer.id_of(spelling(pad)) if pad else 0)

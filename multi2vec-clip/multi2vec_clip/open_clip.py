@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multi2vec_clip.clip import LEGACY_END, image_tower, text_tower, two_towers
-from multi2vec_clip.model_files import CLIP_MEAN, CLIP_STD, read_json
+from multi2vec_clip.clip import LEGACY_END, image_tower, text_tower
+from multi2vec_clip.model_files import CLIP_MEAN, CLIP_STD, read_json, recipe_of
 from vecmod.serving.engine.network import Gelu, Weights
 from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, TextSteps, Tokens
 from vecmod.serving.model.tokenizer import read_tokenizer
@@ -63,13 +63,11 @@ def open_clip(folder: Path) -> Recipe:
     file = find_tensors(folder, *OPEN_CLIP_NAMES)
     context, dim = text["max_position_embeddings"], config["projection_dim"]
     texts = TextSteps(_Cleaned(read_tokenizer(folder, context), _repair()), context, pad_id=0)
-    return two_towers(
-        "open_clip",
-        folder,
-        file,
-        text_tower(texts, text, file.tensors(partial(_text_weights, text)), dim),
-        image_tower(pictures, vision, file.tensors(partial(_vision_weights, vision)), dim),
-    )
+    towers = {
+        "text": text_tower(texts, text, file.tensors(partial(_text_weights, text)), dim),
+        "image": image_tower(pictures, vision, file.tensors(partial(_vision_weights, vision)), dim),
+    }
+    return recipe_of("open_clip", folder, [file], towers, normalized=True)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from multi2vec_clip.clip import clip
-from multi2vec_clip.model_files import read_json, read_json_list
-from vecmod.serving.engine.network import Ops, Tensor, TrainedNetwork, Weights
+from multi2vec_clip.model_files import read_json, read_json_list, read_optional_json, recipe_of
+from vecmod.serving.engine.network import Ops, Tensor, Weights
 from vecmod.serving.model.bert import Bert
 from vecmod.serving.model.recipe import Recipe, TextSteps, Tower
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.weights import (
     WEIGHTS_NAMES,
     NamedTensors,
+    TensorSource,
     WeightsFile,
     WeightsNotFound,
     find_tensors,
@@ -27,6 +28,7 @@ from vecmod.serving.model.weights import (
 
 _ENCODERS = {"bert": Bert.from_config, "distilbert": Bert.from_distilbert_config}
 _IDENTITY = "Identity"
+_KIND = "sentence-transformers"
 
 
 class _Module(NamedTuple):
@@ -50,7 +52,7 @@ def sentence_transformer(folder: Path) -> Recipe:
     first, *further = modules[: -1 if normalized else None]
     model_type = read_json(first.folder / "config.json").get("model_type")
     if model_type == "clip" and not further:
-        return replace(clip(first.folder), name=f"sentence-transformers: {folder.name}", normalized=normalized)
+        return replace(clip(first.folder), name=f"{_KIND}: {folder.name}", normalized=normalized)
     if model_type not in _ENCODERS:
         raise WeightsNotFound(
             f"{first.folder} holds a model of type {model_type}; read here: clip, {', '.join(_ENCODERS)}"
@@ -67,26 +69,16 @@ def _text_recipe(folder: Path, model_type: str, encoder: Path, further: list[_Mo
         files.append(find_tensors(module.folder, *WEIGHTS_NAMES))
     network = _Sentence(bert, _pools_first(further), tuple(layers))
     context = _context(encoder, config)
+    digest = sha256("".join(file.digest for file in files).encode()).hexdigest()
     tower = Tower(
         TextSteps(read_tokenizer(encoder, context, lower_case=_lowers(encoder)), context, bert.pad_id),
-        TrainedNetwork(
-            name=f"sbert-{model_type}-{bert.encoder.layers}x{bert.encoder.heads}-{network.first}-{len(layers)}",
-            network=network,
-            input_shape=("length",),
-            dim=layers[-1].dim if layers else config["hidden_size" if "hidden_size" in config else "dim"],
-            digest=sha256("".join(file.digest for file in files).encode()).hexdigest(),
-            load=lambda: _load(bert, layers, files),
-            input_type="int64",
+        TensorSource(digest, lambda: _load(bert, layers, files)).text_network(
+            f"sbert-{model_type}-{bert.encoder.layers}x{bert.encoder.heads}-{network.first}-{len(layers)}",
+            network,
+            layers[-1].dim if layers else config["hidden_size" if "hidden_size" in config else "dim"],
         ),
     )
-    return Recipe(
-        name=f"sentence-transformers: {folder.name}",
-        revision=", ".join(file.revision() for file in files),
-        licence="see the model's card",
-        towers={"text": tower},
-        normalized=normalized,
-        best_batch=8,
-    )
+    return recipe_of(_KIND, folder, files, {"text": tower}, normalized=normalized)
 
 
 @dataclass(frozen=True)
@@ -132,13 +124,12 @@ def _dense(module: _Module, number: int) -> _Dense:
 
 
 def _lowers(encoder: Path) -> bool:
-    path = encoder / "sentence_bert_config.json"
-    return bool(path.is_file() and read_json(path).get("do_lower_case"))
+    return bool(read_optional_json(encoder / "sentence_bert_config.json").get("do_lower_case"))
 
 
 def _refuse_prompts(folder: Path) -> None:
     path = folder / "config_sentence_transformers.json"
-    said = read_json(path) if path.is_file() else {}
+    said = read_optional_json(path)
     if said.get("default_prompt_name") and (said.get("prompts") or {}).get(said["default_prompt_name"]):
         raise WeightsNotFound(f"{path}: texts get the prompt {said['default_prompt_name']}, which is not known here")
 
@@ -147,8 +138,7 @@ def _context(encoder: Path, config: Mapping[str, Any]) -> int:
     """Ids at most: what the authors trained with, if they say it."""
     most: int = config["max_position_embeddings"]
     for name, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
-        said = read_json(encoder / name).get(key) if (encoder / name).is_file() else None
-        if said:
+        if said := read_optional_json(encoder / name).get(key):
             return int(min(said, most))
     return most
 

@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from multi2vec_clip.clip import encoder_of, shape_of
-from multi2vec_clip.model_files import check_size, image_steps, part_of, read_json
-from vecmod.serving.engine.network import Ops, Tensor, TrainedNetwork, Weights
+from multi2vec_clip.model_files import (
+    check_size,
+    image_steps,
+    part_of,
+    read_json,
+    read_optional_json,
+    recipe_of,
+    spelling,
+)
+from vecmod.serving.engine.network import Ops, Tensor, Weights
 from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
 from vecmod.serving.model.spiece import Marks, read_spiece
 from vecmod.serving.model.tokenizer import read_tokenizer
@@ -49,17 +57,11 @@ def siglip(folder: Path) -> Recipe:
     vision = part_of(config, "vision_config", VISION_DEFAULTS)
     images = image_steps(folder, PICTURES)
     _check(folder, vision, images)
-    return Recipe(
-        name=f"siglip: {folder.name}",
-        revision=file.revision(),
-        licence="see the model's card",
-        towers={
-            "text": _text_tower(text_steps(folder, text["max_position_embeddings"]), text, file.tensors()),
-            "image": _image_tower(images, vision, file.tensors(_split_head)),
-        },
-        normalized=False,
-        best_batch=8,
-    )
+    towers = {
+        "text": _text_tower(text_steps(folder, text["max_position_embeddings"]), text, file.tensors()),
+        "image": _image_tower(images, vision, file.tensors(_split_head)),
+    }
+    return recipe_of("siglip", folder, [file], towers, normalized=False)
 
 
 def _check(folder: Path, vision: Mapping[str, Any], images: ImageSteps) -> None:
@@ -77,26 +79,20 @@ def text_steps(folder: Path, context: int) -> TextSteps:
     capitals where the files name Gemma's tokenizer, whatever ``do_lower_case`` says. What fills up is the tokenizer's
     mark, not the config's ``pad_token_id``, whose default is another token.
     """
-    path = folder / "tokenizer_config.json"
-    said = read_json(path) if path.is_file() else {}
+    said = read_optional_json(folder / "tokenizer_config.json")
     kind = str(said.get("tokenizer_class") or "").removesuffix("Fast")
     vocabulary = folder / "spiece.model"
     if kind == "SiglipTokenizer" or (not kind and vocabulary.is_file()):
         usual = Marks()
         marks = Marks(
-            _content(said.get("eos_token", usual.end)),
-            _content(said.get("unk_token", usual.unknown)),
-            _content(said.get("pad_token", usual.pad)),
+            spelling(said.get("eos_token", usual.end)),
+            spelling(said.get("unk_token", usual.unknown)),
+            spelling(said.get("pad_token", usual.pad)),
         )
         spiece = read_spiece(vocabulary, context, marks, lower_case=said.get("do_lower_case", True))
         return TextSteps(spiece, context, spiece.id_of(marks.pad), full=True)
     tokenizer = read_tokenizer(folder, context, lower_case=kind == "Siglip2Tokenizer")
-    return TextSteps(tokenizer, context, tokenizer.id_of(_content(said.get("pad_token", "<pad>"))), full=True)
-
-
-def _content(token: str | Mapping[str, Any]) -> str:
-    """What a token is spelled, which some files say among other things about it."""
-    return token if isinstance(token, str) else str(token["content"])
+    return TextSteps(tokenizer, context, tokenizer.id_of(spelling(said.get("pad_token", "<pad>"))), full=True)
 
 
 def _split_head(weights: Weights) -> Weights:
@@ -107,16 +103,13 @@ def _text_tower(steps: TextSteps, config: Mapping[str, Any], weights: TensorSour
     network = _Text(encoder_of("text_model", config))
     dim = config.get("projection_size") or config["hidden_size"]
     name = f"siglip-text-{shape_of(network.encoder)}"
-    return Tower(
-        steps, TrainedNetwork(name, network, ("length",), dim, weights.digest, weights.load, input_type="int64")
-    )
+    return Tower(steps, weights.text_network(name, network, dim))
 
 
 def _image_tower(steps: ImageSteps, config: Mapping[str, Any], weights: TensorSource) -> Tower:
     network = _Vision(encoder_of("vision_model", config), config["patch_size"])
     name = f"siglip-image-{shape_of(network.encoder)}-{network.patch}"
-    shape = (3, steps.size, steps.size)
-    return Tower(steps, TrainedNetwork(name, network, shape, config["hidden_size"], weights.digest, weights.load))
+    return Tower(steps, weights.image_network(name, network, steps.size, config["hidden_size"]))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from vecmod.serving.engine.network import TrainedNetwork
 from vecmod.serving.engine.onnx_graph import write_graph
 from vecmod.serving.model.converted import IMAGE_FOLDER, TEXT_FOLDER, copy_descriptions, graph_path
 from vecmod.serving.model.families import UnknownName
-from vecmod.serving.model.recipe import Recipe
+from vecmod.serving.model.recipe import Recipe, Tower
 from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import ONNX, WeightsNotFound
 from vecmod.serving.run import find_service, weights_place
@@ -60,22 +60,22 @@ def _convert_tower(recipe: Recipe, output: Path) -> Path:
     if len(recipe.towers) > 1:
         raise UnreadableWeights(f"{recipe.name} comes in packages and is converted at its first start")
     (tower,) = recipe.towers.values()
-    if not isinstance(tower.network, TrainedNetwork):
-        raise UnreadableWeights(f"{tower.network.path} is a graph already")
-    write_graph(tower.network, output)
+    write_graph(_trained(tower), output)
     return output
 
 
 def _convert_folders(recipe: Recipe, output: Path) -> None:
-    networks = {name: tower.network for name, tower in recipe.towers.items()}
-    for network in networks.values():
-        if not isinstance(network, TrainedNetwork):
-            raise UnreadableWeights(f"{network.path} is a graph already")
+    networks = {name: _trained(tower) for name, tower in recipe.towers.items()}
     places = dict.fromkeys(networks, output)
     if len(recipe.folders) > 1:
         places = {"image": output / IMAGE_FOLDER, "text": output / TEXT_FOLDER}
     for source, place in zip(recipe.folders, dict.fromkeys(places.values()), strict=True):
         copy_descriptions(source, place)
     for name, network in networks.items():
-        if isinstance(network, TrainedNetwork):
-            write_graph(network, graph_path(places[name], name))
+        write_graph(network, graph_path(places[name], name))
+
+
+def _trained(tower: Tower) -> TrainedNetwork:
+    if not isinstance(tower.network, TrainedNetwork):
+        raise UnreadableWeights(f"{tower.network.path} is a graph already")
+    return tower.network

@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from vecmod.serving.engine.engine import EngineUnavailable, FloatArray, Inputs
+from vecmod.serving.engine.engine import Engine, EngineUnavailable, FloatArray, Inputs
 from vecmod.serving.engine.network import ExportedGraph
 
 _TYPES = {
@@ -24,13 +24,8 @@ class TensorInfo(NamedTuple):
     shape: tuple[int | str, ...]
 
 
-class Runner(Protocol):
-    """A graph that is loaded."""
-
-    name: str
-    device: str
-    precision: str
-    threads: int
+class Runner(Engine, Protocol):
+    """An engine that can be asked for names, and run by them."""
 
     def names(self) -> tuple[dict[str, TensorInfo], list[str]]:
         """Inputs by name, and the names of the outputs."""
@@ -38,10 +33,6 @@ class Runner(Protocol):
 
     def run_named(self, output: str, feed: dict[str, Inputs]) -> FloatArray:
         """The output of that name for inputs by name."""
-        ...
-
-    def close(self) -> None:
-        """Free what the runtime holds."""
         ...
 
 

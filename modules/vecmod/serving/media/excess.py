@@ -49,10 +49,9 @@ def decoded_pixels(image: Image.Image) -> int:
     return max(image.width * image.height, int(tags.get(_TILE_WIDTH, 0)) * int(tags.get(_TILE_LENGTH, 0)))
 
 
-def weighs_more_than(image: Image.Image, pixels: int) -> bool:
-    """Whether decoding takes more memory than that of so many ordinary pixels, or nobody can tell."""
-    kind = image.format or ""
-    return kind in _UNTOLD or decoded_pixels(image) * _WEIGHTS.get(kind, 1) > pixels
+def weighs_more(kind: str, pixels: int, limit: int) -> bool:
+    """Whether pixels of a format take more memory than ``limit`` ordinary ones, or nobody can tell."""
+    return kind in _UNTOLD or pixels * _WEIGHTS.get(kind, 1) > limit
 
 
 def _icon_excess(data: bytes) -> str:

