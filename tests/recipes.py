@@ -1,10 +1,14 @@
 """Short ways into recipes, with their types."""
 
+from pathlib import Path
+
 from PIL import Image
 
+from vecmod.serving.engine.choose import EngineChoice, load_engine
 from vecmod.serving.engine.engine import Inputs
 from vecmod.serving.media.decode import Decoder
 from vecmod.serving.media.image import ImageLimits
+from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps
 from vecmod.serving.model.transforms import prepare_image
 
@@ -26,3 +30,9 @@ def prepared(base64: str, steps: ImageSteps) -> Inputs:
     with Decoder(ImageLimits(10**8, 200)).open("image", base64).decode() as image:
         assert isinstance(image, Image.Image)
         return prepare_image(image, steps)
+
+
+def loaded(recipe: Recipe, engine: str, cache: Path) -> GraphModel:
+    """The model in an engine on the CPU, graphs in the cache."""
+    choice = EngineChoice(engine, "cpu", 2, cache)
+    return GraphModel(recipe, lambda tower: load_engine(tower.network, choice), None)

@@ -15,8 +15,7 @@ from multi2vec_clip.chinese_clip import chinese_clip
 from multi2vec_clip.model_folder import read_folder
 from pictures import b64, encoded, photo
 from probes import PICTURES, TEXTS, cosine, features, given_to_both
-from recipes import image_steps, prepared, text_steps
-from vecmod.serving.engine.choose import EngineChoice, load_engine
+from recipes import image_steps, loaded, prepared, text_steps
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.weights import WeightsNotFound
 
@@ -30,8 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["onnx", "torch"])
 def model(request: pytest.FixtureRequest, folder: Path, cache: Path) -> GraphModel:
-    choice = EngineChoice(request.param, "cpu", 2, cache)
-    return GraphModel(read_folder(folder), lambda tower: load_engine(tower.network, choice), None)
+    return loaded(read_folder(folder), request.param, cache)
 
 
 def reference_of(folder: Path) -> Any:

@@ -16,8 +16,7 @@ from multi2vec_clip.clip import clip
 from multi2vec_clip.model_folder import read_folder
 from pictures import b64, encoded, photo
 from probes import PICTURES, TEXTS, cosine, features, given_to_both
-from recipes import image_steps, prepared, text_steps
-from vecmod.serving.engine.choose import EngineChoice, load_engine
+from recipes import image_steps, loaded, prepared, text_steps
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.http.lifecycle import StartupFault
 from vecmod.serving.model.graph_model import GraphModel
@@ -35,8 +34,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module", params=["onnx", "torch"])
 def model(request: pytest.FixtureRequest, folder: Path, cache: Path) -> GraphModel:
-    choice = EngineChoice(request.param, "cpu", 2, cache)
-    return GraphModel(clip(folder), lambda tower: load_engine(tower.network, choice), None)
+    return loaded(clip(folder), request.param, cache)
 
 
 def reference_of(folder: Path) -> Any:
@@ -148,8 +146,7 @@ def changed(folder: Path, copy: Path, part: str, values: dict[str, Any]) -> Path
 
 
 def vectors_of(folder: Path, cache: Path, engine: str = "onnx") -> Any:
-    choice = EngineChoice(engine, "cpu", 2, cache)
-    model = GraphModel(clip(folder), lambda tower: load_engine(tower.network, choice), None)
+    model = loaded(clip(folder), engine, cache)
     blank = model.embed("image", [model.blank("image")])
     return np.concatenate([model.embed("text", [model.prepare("text", text).content for text in TEXTS]), blank])
 

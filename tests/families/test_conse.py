@@ -12,8 +12,7 @@ from transformers import AutoModel, AutoTokenizer
 
 import conse_labels
 from pictures import SAMPLES, b64
-from recipes import image_steps, prepared, text_steps
-from vecmod.serving.engine.choose import EngineChoice, load_engine
+from recipes import image_steps, loaded, prepared, text_steps
 from vecmod.serving.model.conse import conse_en
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.recipe import Recipe
@@ -40,8 +39,7 @@ def recipe(cache: Path) -> Recipe:
 
 @pytest.fixture(scope="module", params=["onnx", "torch"])
 def model(request: pytest.FixtureRequest, recipe: Recipe, cache: Path) -> GraphModel:
-    choice = EngineChoice(request.param, "cpu", 2, cache)
-    return GraphModel(recipe, lambda tower: load_engine(tower.network, choice), None)
+    return loaded(recipe, request.param, cache)
 
 
 @pytest.fixture(scope="module")

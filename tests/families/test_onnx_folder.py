@@ -17,10 +17,9 @@ import tiny_siglip
 from multi2vec_clip.model_folder import read_folder
 from pictures import b64, encoded, photo
 from probes import PICTURES, TEXTS, cosines, given_to_both
-from recipes import image_steps, prepared
+from recipes import image_steps, loaded, prepared
 from vecmod.serving.engine.choose import EngineChoice, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
-from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.weights import WeightsNotFound
 
 
@@ -37,13 +36,8 @@ def folder(request: pytest.FixtureRequest, clip_folder: Path, tmp_path_factory: 
     return tiny_export.write_photo_server_layout(clip_folder, where)
 
 
-def loaded(folder: Path, cache: Path) -> GraphModel:
-    choice = EngineChoice("onnx", "cpu", 2, cache)
-    return GraphModel(read_folder(folder), lambda tower: load_engine(tower.network, choice), None)
-
-
 def test_texts_are_those_of_the_reference(folder: Path, clip_folder: Path, cache: Path) -> None:
-    model, reference = loaded(folder, cache), CLIPModel.from_pretrained(clip_folder)
+    model, reference = loaded(read_folder(folder), "onnx", cache), CLIPModel.from_pretrained(clip_folder)
     tokenizer = CLIPTokenizer.from_pretrained(clip_folder)
     given = [tokenizer(text, truncation=True, max_length=77, return_tensors="pt") for text in TEXTS]
     with torch.no_grad():
@@ -64,7 +58,7 @@ def test_pictures_are_those_of_the_reference(folder: Path, clip_folder: Path, ca
         given.append(given_to_both(name, ours[-1], theirs))
     with torch.no_grad():
         expected = model.get_image_features(pixel_values=torch.cat(given)).pooler_output
-    assert cosines(loaded(folder, cache).embed("image", ours), expected).min() > 0.99999
+    assert cosines(loaded(read_folder(folder), "onnx", cache).embed("image", ours), expected).min() > 0.99999
 
 
 def test_over_http(folder: Path, cache: Path) -> None:
@@ -79,7 +73,7 @@ def test_over_http(folder: Path, cache: Path) -> None:
 def test_one_tower_alone(folder: Path, cache: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "text")
     next((tmp_path / "text").rglob("v*/model.onnx"), tmp_path / "text/onnx/vision_model.onnx").unlink()
-    assert list(loaded(tmp_path / "text", cache).dimensions) == ["text"]
+    assert list(loaded(read_folder(tmp_path / "text"), "onnx", cache).dimensions) == ["text"]
 
 
 def test_torch_needs_weights(folder: Path, cache: Path) -> None:
@@ -110,14 +104,14 @@ def test_graphs_of_something_else(folder: Path, cache: Path, tmp_path: Path) -> 
     image = next((tmp_path / "mixed").rglob("v*/model.onnx"), tmp_path / "mixed/onnx/vision_model.onnx")
     shutil.copy(text, image)
     with pytest.raises(EngineUnavailable, match=r"has inputs .*; one of pixel_values, image, input is needed"):
-        loaded(tmp_path / "mixed", cache)
+        loaded(read_folder(tmp_path / "mixed"), "onnx", cache)
 
 
 def test_siglip(cache: Path, tmp_path: Path) -> None:
     """Against our own network, which is compared with transformers elsewhere."""
     source = tiny_siglip.write(tmp_path / "siglip", "SiglipTokenizer")
     exported = tiny_export.write_siglip(source, tmp_path / "exported", tiny_siglip.CONTEXT)
-    graphs, network = loaded(exported, cache), loaded(source, cache)
+    graphs, network = loaded(read_folder(exported), "onnx", cache), loaded(read_folder(source), "onnx", cache)
     for modality, media in (("text", TEXTS), ("image", [PICTURES["square"], PICTURES["large"]])):
         theirs = network.embed(modality, [network.prepare(modality, medium).content for medium in media])
         ours = graphs.embed(modality, [graphs.prepare(modality, medium).content for medium in media])

@@ -17,8 +17,7 @@ from multi2vec_clip.names import official_name
 from multi2vec_clip.open_clip import clip_config, open_clip
 from pictures import b64, encoded, photo
 from probes import PICTURES, TEXTS, cosine, features, given_to_both
-from recipes import image_steps, prepared, text_steps
-from vecmod.serving.engine.choose import EngineChoice, load_engine
+from recipes import image_steps, loaded, prepared, text_steps
 from vecmod.serving.model.families import UnknownName
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.hub import wanted_files
@@ -59,8 +58,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["onnx", "torch"])
 def model(request: pytest.FixtureRequest, folder: Path, cache: Path) -> GraphModel:
-    choice = EngineChoice(request.param, "cpu", 2, cache)
-    return GraphModel(open_clip(folder), lambda tower: load_engine(tower.network, choice), None)
+    return loaded(open_clip(folder), request.param, cache)
 
 
 def reference_of(folder: Path) -> Any:

@@ -15,10 +15,7 @@ from multi2vec_clip.model_folder import read_folder
 from multi2vec_clip.names import read_mounted
 from pictures import b64, encoded, photo
 from probes import MOVED, PICTURES, TEXTS, cosines
-from recipes import image_steps, prepared
-from vecmod.serving.engine.choose import EngineChoice, load_engine
-from vecmod.serving.model.graph_model import GraphModel
-from vecmod.serving.model.recipe import Recipe
+from recipes import image_steps, loaded, prepared
 from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import WeightsNotFound
 from vecmod.serving.run import weights_place
@@ -35,11 +32,6 @@ def text_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="module")
 def pair_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_sbert.write_pair(tmp_path_factory.mktemp("pair"))
-
-
-def loaded(recipe: Recipe, engine: str, cache: Path) -> GraphModel:
-    choice = EngineChoice(engine, "cpu", 2, cache)
-    return GraphModel(recipe, lambda tower: load_engine(tower.network, choice), None)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

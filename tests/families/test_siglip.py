@@ -19,8 +19,7 @@ from multi2vec_clip.siglip import PICTURES as DEFAULTS
 from multi2vec_clip.siglip import siglip
 from pictures import b64, encoded, photo
 from probes import PICTURES, TEXTS, cosines, features, given_to_both
-from recipes import image_steps, prepared, text_steps
-from vecmod.serving.engine.choose import EngineChoice, load_engine
+from recipes import image_steps, loaded, prepared, text_steps
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.recipe import Channels, Filter, Recipe
 from vecmod.serving.model.text_batch import pad_together
@@ -61,8 +60,7 @@ def copy(first_folder: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module", params=["onnx", "torch"])
 def model(request: pytest.FixtureRequest, folder: Path, cache: Path) -> GraphModel:
-    choice = EngineChoice(request.param, "cpu", 2, cache)
-    return GraphModel(siglip(folder), lambda tower: load_engine(tower.network, choice), None)
+    return loaded(siglip(folder), request.param, cache)
 
 
 def reference_ids(folder: Path, text: str) -> list[int]:
