@@ -8,7 +8,9 @@
     │   ├── BodyTimeout        408 body_timeout
     │   ├── TooLarge           413 too_large            body, number of items, pixels
     │   ├── Undecodable        422 undecodable          an item is not what it is said to be
-    │   └── UnsupportedInput   422 unsupported_modality
+    │   ├── UnsupportedInput   422 unsupported_modality
+    │   ├── UrlRefused         422 url_refused          an item is a URL that may not be fetched; nothing was
+    │   └── UrlFailed          422 url_failed           an item is a URL, and its server gave no file
     ├── Unavailable            503 busy                 the same request may succeed later (Retry-After)
     │   └── NotReady           503 not_ready            starting or draining
     └── EngineFault            500 engine_fault         a fault of ours
@@ -90,6 +92,20 @@ class UnsupportedInput(RequestFault):
 
     status = 422
     code = "unsupported_modality"
+
+
+class UrlRefused(RequestFault):
+    """An item is a URL that cannot be read or that the operator did not allow; no file was asked for."""
+
+    status = 422
+    code = "url_refused"
+
+
+class UrlFailed(RequestFault):
+    """An item is an allowed URL whose server gave no file."""
+
+    status = 422
+    code = "url_failed"
 
 
 class Unavailable(VecmodError):
