@@ -25,6 +25,8 @@ from vecmod.serving.http.lifecycle import Lifecycle
 from vecmod.serving.http.server import GracefulServer
 from vecmod.serving.media.decode import Decoder
 from vecmod.serving.media.image import ImageLimits
+from vecmod.serving.media.remote import RemoteFiles, RemoteLimits
+from vecmod.serving.media.url_rules import UrlRules
 from vecmod.serving.model.model import Model
 from vecmod.serving.run import build_server, find_service
 from vecmod.serving.service_settings import ServiceSettings
@@ -111,17 +113,22 @@ def clip(cache: Path, **variables: object) -> GracefulServer:
 
 
 DOOR = DoorLimits(token="", max_body=2**27, max_in_flight=2**29, max_requests=256, body_timeout=30.0)
+NO_URLS = RemoteFiles(UrlRules(()), RemoteLimits(max_bytes=2**20, seconds=5))
 LIMITS = LimitsMeta(max_body_bytes=2**27, max_items=2048, max_pixels=178_956_970, max_aspect=200, max_requests=256)
 
 
 def service_of(
-    model: Callable[[], Model], door: DoorLimits = DOOR, drain: tuple[float, int] = (0.2, 20)
+    model: Callable[[], Model],
+    door: DoorLimits = DOOR,
+    drain: tuple[float, int] = (0.2, 20),
+    remote: RemoteFiles = NO_URLS,
 ) -> GracefulServer:
     """A service around any model, without settings and weights."""
     metrics = Metrics()
 
     def load() -> Pipeline:
-        return Pipeline(model(), Decoder(ImageLimits(LIMITS.max_pixels, LIMITS.max_aspect)), metrics, workers=4)
+        decoder = Decoder(ImageLimits(LIMITS.max_pixels, LIMITS.max_aspect))
+        return Pipeline(model(), decoder, metrics, workers=4, remote=remote)
 
     lifecycle = Lifecycle(load, on_failure=lambda: server.stop())
     app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics))

@@ -36,7 +36,7 @@ DOORS = {
     "uvicorn": {"server", "protocol"},
     "pymilvus": {"milvus_store"},
     "milvus_lite": {"milvus_store"},
-    "urllib3": {"client"},
+    "urllib3": {"client", "remote"},
     "typer": {"cli"},
 }
 # Settings are read where a process begins, and travel as values from there.

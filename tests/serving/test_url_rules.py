@@ -5,9 +5,11 @@ from ipaddress import ip_address
 import pytest
 
 from hostile_urls import HOSTILE
+from vecmod.contract.environment import SettingsError
 from vecmod.contract.errors import UrlRefused
 from vecmod.serving.media.remote_url import is_url, read_url
 from vecmod.serving.media.url_rules import UrlRules
+from vecmod.serving.service_settings import ServiceSettings
 
 
 @pytest.mark.parametrize(
@@ -142,3 +144,5 @@ def test_a_listed_address_opens_a_listed_name() -> None:
 def test_entries_that_cannot_be_read(entry: str) -> None:
     with pytest.raises(ValueError, match="write"):
         UrlRules([entry])
+    with pytest.raises(SettingsError, match=r"VECMOD_ALLOW_URLS=.* cannot be used: "):
+        ServiceSettings.read({"VECMOD_ALLOW_URLS": f"a.example, {entry}"})

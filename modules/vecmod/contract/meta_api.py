@@ -1,6 +1,6 @@
 """Body of ``GET /meta``: what this service really is and does."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class EngineMeta(BaseModel):
@@ -21,6 +21,7 @@ class LimitsMeta(BaseModel):
     max_pixels: int
     max_aspect: int
     max_requests: int
+    urls: bool = Field(default=False, description="whether media may be URLs; which, the operator decides")
 
 
 class ModelMeta(BaseModel):

@@ -21,7 +21,10 @@ WARNINGS = "one sentence for each text that was longer than the model reads; abs
 
 
 class VectorRequest(BaseModel):
-    """One item: media are base64 (standard or URL-safe, data URI prefix and line breaks allowed)."""
+    """One item: media are base64 (standard or URL-safe, data URI prefix and line breaks allowed).
+
+    Or http and https URLs, of hosts that the operator allowed.
+    """
 
     model_config = ConfigDict(
         extra="ignore",

@@ -22,6 +22,8 @@ from vecmod.serving.http.lifecycle import Lifecycle, StartupFault
 from vecmod.serving.http.server import GracefulServer
 from vecmod.serving.media.decode import Decoder
 from vecmod.serving.media.image import ImageLimits
+from vecmod.serving.media.remote import RemoteFiles, RemoteLimits
+from vecmod.serving.media.url_rules import UrlRules
 from vecmod.serving.model.families import Family, UnknownName, find_family, load_entry_point
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.model import Model
@@ -89,6 +91,8 @@ def main(name: str, environ: Mapping[str, str]) -> int:
         )
         # Its news of start and stop is ours too, in our words.
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        # What other servers get wrong is told to whoever sent their URLs, and must not fill the log.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
         server = build_server(service, settings)
         return _leave(server, server.serve_until_stopped())
     except (SettingsError, UnknownName, EngineUnavailable) as error:
@@ -144,7 +148,7 @@ def load_pipeline(family: Family, settings: ServiceSettings, metrics: Metrics) -
     except _OPERATOR_FAULTS as error:
         raise StartupFault(str(error)) from error
     decoder = Decoder(ImageLimits(settings.max_pixels, settings.max_aspect))
-    return Pipeline(model, decoder, metrics, workers=settings.cores())
+    return Pipeline(model, decoder, metrics, workers=settings.cores(), remote=_remote_files(settings))
 
 
 def load_model(family: Family, settings: ServiceSettings) -> Model:
@@ -186,6 +190,11 @@ def _warm_up(model: Model) -> None:
             raise StartupFault(f"the model gave no usable vectors for {modality}: shape {vectors.shape}")
 
 
+def _remote_files(settings: ServiceSettings) -> RemoteFiles:
+    limits = RemoteLimits(settings.url_max_mb * MIB, settings.url_timeout)
+    return RemoteFiles(UrlRules(settings.allow_urls), limits)
+
+
 def _door_limits(settings: ServiceSettings) -> DoorLimits:
     return DoorLimits(
         token=settings.api_token,
@@ -203,4 +212,5 @@ def _limits(settings: ServiceSettings) -> LimitsMeta:
         max_pixels=settings.max_pixels,
         max_aspect=settings.max_aspect,
         max_requests=settings.max_requests,
+        urls=bool(settings.allow_urls),
     )

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from vecmod.contract.environment import read_settings, split_names
+from vecmod.serving.media.url_rules import UrlRules
 
 MIB = 1024 * 1024
 
@@ -32,6 +33,11 @@ Switch = Annotated[bool, BeforeValidator(_switch)]
 CudaSwitch = Annotated[bool, BeforeValidator(_enable_cuda)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(ge=0)]
+
+
+def _check_urls(entries: tuple[str, ...]) -> tuple[str, ...]:
+    UrlRules(entries)
+    return entries
 
 
 class ServiceSettings(BaseModel):
@@ -59,7 +65,7 @@ class ServiceSettings(BaseModel):
     cache_dir: Path = Field(
         Path("~/.cache/vecmod"), alias="VECMOD_CACHE_DIR", description="downloads and converted graphs"
     )
-    offline: Switch = Field(False, alias="VECMOD_OFFLINE", description="forbid every download")
+    offline: Switch = Field(False, alias="VECMOD_OFFLINE", description="forbid every download of models")
     engine: Literal["auto", "onnx", "torch"] = Field("auto", alias="VECMOD_ENGINE", description="runtime")
     threads: Positive | None = Field(None, alias="VECMOD_THREADS", description="threads of one run; empty: all cores")
     max_batch: Positive | None = Field(
@@ -79,6 +85,13 @@ class ServiceSettings(BaseModel):
     # Pillow's own hard limit, which the official containers have: what they take, we take.
     max_pixels: Positive = Field(178_956_970, alias="VECMOD_MAX_PIXELS", description="width times height")
     max_aspect: Positive = Field(200, alias="VECMOD_MAX_ASPECT", description="longer side divided by shorter side")
+    allow_urls: Annotated[tuple[str, ...], BeforeValidator(split_names), AfterValidator(_check_urls)] = Field(
+        (), alias="VECMOD_ALLOW_URLS", description="hosts and addresses media are fetched from; empty: none"
+    )
+    url_max_mb: Positive = Field(20, alias="VECMOD_URL_MAX_MB", description="size of one fetched file, MiB")
+    url_timeout: Annotated[float, Field(gt=0)] = Field(
+        10.0, alias="VECMOD_URL_TIMEOUT", description="time for one fetch with all its redirects, seconds"
+    )
     body_timeout: Seconds = Field(
         30.0, alias="VECMOD_BODY_TIMEOUT", description="time for a body, seconds, plus one for each 64 KiB"
     )

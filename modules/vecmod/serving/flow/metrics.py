@@ -21,7 +21,7 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """The metrics of one service; stages are read, decode, wait, run, write."""
+    """The metrics of one service; stages are read, fetch, decode, wait, run, write."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()

@@ -1,9 +1,9 @@
-"""One request: decode each item, prepare it, batch it with everybody else's, keep the order."""
+"""One request: fetch what is a URL, decode each item, prepare it, batch it with everybody else's, keep the order."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -11,14 +11,23 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from vecmod.contract.errors import EngineFault, UnsupportedInput, VecmodError
+from vecmod.contract.modality import TEXT
 from vecmod.serving.engine.engine import FloatArray, Inputs
 from vecmod.serving.flow.batcher import Batcher
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.media.decode import Decoder, Opened
+from vecmod.serving.media.remote import Line, RemoteFiles
+from vecmod.serving.media.remote_url import RemoteUrl, is_url
 from vecmod.serving.model.model import Model
 from vecmod.serving.model.recipe import Prepared
 
 Result = TypeVar("Result")
+
+# Files that are being fetched, or were and are not decoded yet; so many times `VECMOD_URL_MAX_MB` they may take. One
+# request gets half, so that it leaves room for another's.
+_FETCHES = 32
+# A thread that asks a name server cannot be called back: so many more may be stuck there before others wait for theirs.
+_FETCH_THREADS = 2 * _FETCHES
 
 
 class Item(NamedTuple):
@@ -29,11 +38,26 @@ class Item(NamedTuple):
     where: str
 
 
+class _Source(NamedTuple):
+    """What is decoded for an item: its value, or the file that its value, a URL, leads to; and where that came from."""
+
+    modality: str
+    content: str | bytes
+    where: str
+
+
 class Embedded(NamedTuple):
     """A vector float32 ``[dim]``, and what its sender should know; empty if nothing."""
 
     vector: FloatArray
     warning: str
+
+
+class _Share(NamedTuple):
+    """What one request may have at once, so that a long list leaves room for a short one."""
+
+    items: asyncio.Semaphore
+    fetches: asyncio.Semaphore
 
 
 @dataclass(frozen=True)
@@ -62,13 +86,17 @@ class Pipeline:
         decoder: wire text to medium.
         metrics: told what happens.
         workers: threads that decode and prepare.
+        remote: fetches media that are given as URLs.
     """
 
-    def __init__(self, model: Model, decoder: Decoder, metrics: Metrics, workers: int) -> None:
+    def __init__(self, model: Model, decoder: Decoder, metrics: Metrics, workers: int, remote: RemoteFiles) -> None:
         self.model = model
         self._decoder = decoder
         self._metrics = metrics
+        self._remote = remote
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parse")
+        self._fetchers = ThreadPoolExecutor(_FETCH_THREADS, thread_name_prefix="fetch")
+        self._fetches = asyncio.Semaphore(_FETCHES)
         self._lanes = {modality: self._lane(modality, workers) for modality in model.dimensions}
 
     def _lane(self, modality: str, workers: int) -> _Lane:
@@ -95,8 +123,7 @@ class Pipeline:
             VecmodError: of the first item that failed, naming it; the rest is given up.
         """
         self._check_modalities(items)
-        # A long list takes its share of the slots, no more, so that a short one need not wait for its end.
-        share = asyncio.Semaphore(2 * self.model.max_batch)
+        share = _Share(asyncio.Semaphore(2 * self.model.max_batch), asyncio.Semaphore(_FETCHES // 2))
         tasks = [asyncio.create_task(self._embed_item(item, share)) for item in items]
         try:
             return await asyncio.gather(*tasks)
@@ -113,6 +140,7 @@ class Pipeline:
     def close(self) -> None:
         """Finish what was submitted, then free the model."""
         self._pool.shutdown()
+        self._fetchers.shutdown(cancel_futures=True)
         for lane in self._lanes.values():
             lane.close()
         self.model.close()
@@ -123,18 +151,50 @@ class Pipeline:
                 have = ", ".join(self._lanes)
                 raise UnsupportedInput(f"{item.where}: this model embeds {have}, not {item.modality}")
 
-    async def _embed_item(self, item: Item, share: asyncio.Semaphore) -> Embedded:
+    async def _embed_item(self, item: Item, share: _Share) -> Embedded:
         lane = self._lanes[item.modality]
         run = asyncio.get_running_loop().run_in_executor
-        async with share:
-            async with lane.slots:
-                prepared = await run(lane.pool, self._open, item)
-                if isinstance(prepared, Prepared):
+        with ExitStack() as turn:
+            # Before it takes anything that those who brought their bytes need.
+            source = await self._source(item, share, turn)
+            async with share.items:
+                async with lane.slots:
+                    prepared = await run(lane.pool, self._open, source)
+                    if isinstance(prepared, Prepared):
+                        del source
+                        turn.close()
+                        return await self._run(lane, item, prepared)
+                # It waits without a slot: what it holds is counted at the door, or by its turn to be fetched.
+                prepared = await run(lane.large, self._prepare_large, source, prepared)
+                del source
+                turn.close()
+                async with lane.slots:
                     return await self._run(lane, item, prepared)
-            # It waits for its turn without a slot: what it holds is counted at the door.
-            prepared = await run(lane.large, self._prepare_large, item, prepared)
-            async with lane.slots:
-                return await self._run(lane, item, prepared)
+
+    async def _source(self, item: Item, share: _Share, turn: ExitStack) -> _Source:
+        """What to decode; if it has to be fetched, that is one of the few turns there are until ``turn`` is closed."""
+        if item.modality == TEXT.name or not is_url(item.value):
+            return _Source(*item)
+        with self._working_on(item.where):
+            url = self._remote.allowed(item.value)
+        for turns in (share.fetches, self._fetches):
+            await turns.acquire()
+            turn.callback(turns.release)
+        with self._working_on(item.where), self._metrics.stage("fetch"):
+            file = await self._fetch(url, item.modality)
+        return _Source(item.modality, file, f"{item.where}: what {url.authority} sent")
+
+    async def _fetch(self, url: RemoteUrl, modality: str) -> bytes:
+        line = Line()
+        try:
+            async with asyncio.timeout(self._remote.seconds):
+                run = asyncio.get_running_loop().run_in_executor
+                return await run(self._fetchers, self._remote.fetch, url, modality, line)
+        except TimeoutError:
+            raise self._remote.too_late(url) from None
+        finally:
+            # Whoever left, or ran out of time, lets the thread go: it only waits for what comes over the line.
+            line.cut()
 
     async def _run(self, lane: _Lane, item: Item, prepared: Prepared) -> Embedded:
         vector = await asyncio.wrap_future(lane.batcher.submit(prepared.content))
@@ -144,24 +204,23 @@ class Pipeline:
             self._metrics.truncated.inc()
         return Embedded(vector, f"{item.where}: {prepared.warning}" if prepared.warning else "")
 
-    def _open(self, item: Item) -> Prepared | Opened:
+    def _open(self, source: _Source) -> Prepared | Opened:
         """The prepared item, or, if that would take much memory, the opened one."""
-        with self._working_on(item):
-            opened = self._decoder.open(item.modality, item.value)
-            return opened if opened.large else self._decode(item, opened)
+        with self._working_on(source.where), self._metrics.stage("decode"):
+            opened = self._decoder.open(source.modality, source.content)
+            return opened if opened.large else self._decode(source, opened)
 
-    def _prepare_large(self, item: Item, opened: Opened) -> Prepared:
-        with self._working_on(item):
-            return self._decode(item, opened)
+    def _prepare_large(self, source: _Source, opened: Opened) -> Prepared:
+        with self._working_on(source.where), self._metrics.stage("decode"):
+            return self._decode(source, opened)
 
-    def _decode(self, item: Item, opened: Opened) -> Prepared:
+    def _decode(self, source: _Source, opened: Opened) -> Prepared:
         with opened.decode() as medium:
-            return self.model.prepare(item.modality, medium)
+            return self.model.prepare(source.modality, medium)
 
     @contextmanager
-    def _working_on(self, item: Item) -> Iterator[None]:
+    def _working_on(self, where: str) -> Iterator[None]:
         try:
-            with self._metrics.stage("decode"):
-                yield
+            yield
         except VecmodError as error:
-            raise error.at_item(item.where) from error
+            raise error.at_item(where) from error

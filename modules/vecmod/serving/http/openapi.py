@@ -29,7 +29,7 @@ _FAULTS = {
     "401": "token missing or wrong",
     "408": "the body stopped coming",
     "413": "body, number of items or pixels over the limit",
-    "422": "an item cannot be decoded, or the model has no such modality",
+    "422": "an item cannot be decoded or fetched, or the model has no such modality",
     "503": "busy, starting or draining; Retry-After says when to try again",
 }
 
@@ -59,7 +59,8 @@ def build_openapi(service: str) -> dict[str, Any]:
         "info": {
             "title": service,
             "version": __version__,
-            "description": "Media are base64: standard or URL-safe, data URI prefix and line breaks allowed. "
+            "description": "Media are base64: standard or URL-safe, data URI prefix and line breaks allowed; "
+            "or http and https URLs, of hosts that the operator allowed. "
             "Content-Type may be missing. Every error is {error, code}.",
         },
         "paths": {

@@ -1,12 +1,13 @@
-"""The decoder table: for each modality, how the text on the wire becomes a medium."""
+"""The decoder table: for each modality, how the text on the wire, or the bytes it led to, become a medium."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import cast
 
 from PIL.Image import Image
 
-from vecmod.serving.media.fetch import read_base64
+from vecmod.serving.media.fetch import read_bytes
 from vecmod.serving.media.image import ImageLimits, ImageReader
 
 
@@ -28,19 +29,20 @@ class Decoder:
 
     def __init__(self, images: ImageLimits) -> None:
         self._images = ImageReader(images)
-        self._readers: dict[str, Callable[[str], Opened]] = {"text": self._text, "image": self._image}
+        self._readers: dict[str, Callable[[str | bytes], Opened]] = {"text": self._text, "image": self._image}
 
-    def open(self, modality: str, value: str) -> Opened:
-        """The item, before anything large is in memory.
+    def open(self, modality: str, value: str | bytes) -> Opened:
+        """The item, before anything large is in memory; bytes are the file itself.
 
         Raises:
             Undecodable, TooLarge: naming the fault.
         """
         return self._readers[modality](value)
 
-    def _text(self, value: str) -> Opened:
-        return Opened(large=False, decode=lambda: nullcontext(value))
+    def _text(self, value: str | bytes) -> Opened:
+        text = cast("str", value)  # only media are files
+        return Opened(large=False, decode=lambda: nullcontext(text))
 
-    def _image(self, value: str) -> Opened:
-        picture = self._images.open(read_base64(value))
+    def _image(self, value: str | bytes) -> Opened:
+        picture = self._images.open(read_bytes(value))
         return Opened(large=picture.large, decode=picture.rgb)

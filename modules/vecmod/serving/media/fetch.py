@@ -7,6 +7,11 @@ from vecmod.contract.errors import Undecodable
 _URL_SAFE = str.maketrans("-_", "+/", " \t\r\n")
 
 
+def read_bytes(value: str | bytes) -> bytes:
+    """The bytes of a file that came as base64, or as it is; raises as :func:`read_base64`."""
+    return value if isinstance(value, bytes) else read_base64(value)
+
+
 def read_base64(text: str) -> bytes:
     """Bytes of base64: standard or URL-safe, padded or not, line breaks and a data URI prefix allowed.
 
