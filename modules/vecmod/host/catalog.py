@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-from vecmod.contract.modality import IMAGE, TEXT, Modality
+from vecmod.contract.modality import IMAGE, MODALITIES, TEXT, Modality
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,13 @@ MULTI2VEC_CLIP = KnownModule(
     modalities=(TEXT, IMAGE),
     lists=True,
     says_json=True,
+)
+MULTI2VEC_BIND = KnownModule(
+    name="multi2vec-bind",
+    origin_variable="BIND_INFERENCE_API",
+    wait_variable="BIND_WAIT_FOR_STARTUP",
+    modalities=MODALITIES,
+    lists=True,
 )
 
 

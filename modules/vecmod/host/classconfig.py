@@ -7,6 +7,7 @@ from typing import Any
 
 from vecmod.contract.modality import TEXT
 from vecmod.host.catalog import KnownModule
+from vecmod.host.data_types import PropertyType, read_type
 from vecmod.host.fieldconfig import VectorField, read_fields, read_only_images
 from vecmod.host.host_errors import InvalidClass
 
@@ -25,6 +26,7 @@ class ClassConfig:
         module: the module that vectorises it.
         fields: what is vectorised, in wire order of the modalities, then as configured.
         blobs: declared properties that hold media; they are vectorised, not stored.
+        types: of the declared properties that hold plain values or lists of them, by name.
         origin: URL of the service for this class alone; empty for the module's own.
         definition: the JSON it was read from, with name and vectorizer as they were understood.
     """
@@ -33,6 +35,7 @@ class ClassConfig:
     module: str
     fields: tuple[VectorField, ...]
     blobs: frozenset[str]
+    types: Mapping[str, PropertyType]
     origin: str
     definition: Mapping[str, Any]
 
@@ -81,7 +84,8 @@ def parse_class(
         name,
         module,
         fields,
-        _blobs(definition),
+        frozenset(name for name, types in _declared(definition) if BLOB in types),
+        plain_types(definition),
         origin if isinstance(origin, str) else "",
         {**definition, "class": name, "vectorizer": module},
     )
@@ -123,21 +127,26 @@ def _settings(definition: Mapping[str, Any], name: str, module: str) -> Mapping[
     return settings
 
 
-def _blobs(definition: Mapping[str, Any]) -> frozenset[str]:
-    declared = definition.get("properties") or []
-    if not isinstance(declared, list):
+def _declared(definition: Mapping[str, Any]) -> list[tuple[str, list[object]]]:
+    """Names and data types of the declared properties."""
+    properties = definition.get("properties") or []
+    if not isinstance(properties, list):
         raise InvalidClass("properties must be a list")
-    for one in declared:
+    for one in properties:
         if not isinstance(one, Mapping) or not PROPERTY_NAME.fullmatch(str(one.get("name", ""))):
             raise InvalidClass(
                 f'{one!r} is not a property: {{"name": "<letters, digits, underscores>", "dataType": [...]}}'
             )
-    return frozenset(lower_first(one["name"]) for one in declared if BLOB in _data_types(one))
+    return [(lower_first(one["name"]), _as_list(one.get("dataType"))) for one in properties]
 
 
-def _data_types(declared: Mapping[str, Any]) -> list[object]:
-    types = declared.get("dataType")
-    return types if isinstance(types, list) else [types]
+def plain_types(definition: Mapping[str, Any]) -> dict[str, PropertyType]:
+    """Types of the declared properties that hold plain values or lists of them, by name."""
+    return {name: kind for name, types in _declared(definition) for one in types if (kind := read_type(one))}
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def lower_first(name: str) -> str:
