@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vecmod.contract.modality import TEXT
+from vecmod.contract.modality import MODALITIES, TEXT
 from vecmod.host.catalog import KnownModule
 from vecmod.host.data_types import PropertyType, read_type
 from vecmod.host.fieldconfig import VectorField, read_fields, read_only_images
@@ -97,18 +97,41 @@ def _of_vector(definition: Mapping[str, Any], vector: str) -> Mapping[str, Any]:
         if vector:
             raise InvalidClass(f"the class has no named vectors (vectorConfig), so none named {vector!r}")
         return definition
-    vectors = definition["vectorConfig"]
-    if not isinstance(vectors, Mapping) or not vectors:
-        raise InvalidClass('vectorConfig must be {"<name>": {"vectorizer": {"<module>": {...}}}}')
+    vectors = vector_names(definition)
     if vector not in vectors and (vector or len(vectors) > 1):
         raise InvalidClass(f"vectorConfig has the vectors {', '.join(vectors)}; name one of them: vector=...")
-    chosen = vector or next(iter(vectors))
-    vectorizer = vectors[chosen].get("vectorizer") if isinstance(vectors[chosen], Mapping) else None
+    chosen = vector or vectors[0]
+    settings = definition["vectorConfig"][chosen]
+    vectorizer = settings.get("vectorizer") if isinstance(settings, Mapping) else None
     if not isinstance(vectorizer, Mapping) or len(vectorizer) != 1:
         raise InvalidClass(f'vectorConfig.{chosen}.vectorizer must be {{"<module>": {{...}}}}')
     plain = {key: value for key, value in definition.items() if key != "vectorConfig"}
+    if undeclared := _undeclared_media(definition):
+        plain["properties"] = [*plain.get("properties", []), *undeclared]
     name = f"{definition.get('class')}_{chosen}" if len(vectors) > 1 else definition.get("class")
     return {**plain, "class": name, "vectorizer": next(iter(vectorizer)), "moduleConfig": dict(vectorizer)}
+
+
+def vector_names(definition: Mapping[str, Any]) -> list[str]:
+    """The names in ``vectorConfig``; raises InvalidClass if it is none."""
+    vectors = definition.get("vectorConfig")
+    if not isinstance(vectors, Mapping) or not vectors:
+        raise InvalidClass('vectorConfig must be {"<name>": {"vectorizer": {"<module>": {...}}}}')
+    return list(vectors)
+
+
+def _undeclared_media(definition: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Declarations of media that only the settings of the vectors name: what is one's medium is no other's property."""
+    declared = {name for name, _ in _declared(definition)}
+    settings = (setting for vector in definition["vectorConfig"].values() for setting in _settings_in(vector))
+    keys = [modality.fields_key for modality in MODALITIES if modality is not TEXT]
+    names = {str(name) for setting in settings for key in keys for name in _as_list(setting.get(key, []))}
+    return [{"name": name, "dataType": [BLOB]} for name in sorted(names - declared)]
+
+
+def _settings_in(vector: object) -> list[Mapping[str, Any]]:
+    vectorizer = vector.get("vectorizer") if isinstance(vector, Mapping) else None
+    return [one for one in vectorizer.values() if isinstance(one, Mapping)] if isinstance(vectorizer, Mapping) else []
 
 
 def _class_name(name: object) -> str:

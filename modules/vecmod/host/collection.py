@@ -45,10 +45,7 @@ class Collection:
             HostError: with the reason, if it is not stored.
         """
         name = object_id or str(uuid.uuid4())
-        report = self.insert_many([{"id": name, "properties": properties}])
-        for error in (*(one.error for one in report.failed), report.stopped):
-            if error:
-                raise error
+        self.insert_many([{"id": name, "properties": properties}]).raise_first()
         return name
 
     def insert_many(
