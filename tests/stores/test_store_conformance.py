@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vecmod.host.catalog import known_modules
+from vecmod.host.classconfig import parse_class
 from vecmod.host.host_errors import StoreError
+from vecmod.host.search import Page, Search
 from vecmod.host.stores.filter import And, Filter, NoneOf, OneOf, Or, Order, meets
 from vecmod.host.stores.milvus_store import MilvusStore
 from vecmod.host.stores.open_store import open_store
@@ -287,6 +290,15 @@ def test_conditions(condition: Filter, expected: set[str], store: Store) -> None
     assert len(store.find(NAME, condition, 1)) == min(1, len(expected))
     if len(expected) > 1:
         assert [hit.id for hit in store.search(NAME, VECTORS[1], 1, condition)] == [hits[0].id]
+
+
+def test_an_identical_vector_survives_any_distance_limit(store: Store) -> None:
+    config = parse_class(CLASS.definition, known_modules(), "none")
+    lengths = RANDOM.uniform(0.01, 100, 50).astype(np.float32)
+    store.upsert(NAME, [record(number, VECTORS[number] * lengths[number]) for number in range(50)])
+    for number in range(50):
+        hits = Search(config, store, DIM).near_vector(VECTORS[number], Page(limit=3, distance=0))
+        assert [hit.id for hit in hits] == [f"id-{number}"]
 
 
 def test_everything_is_found_without_a_condition(store: Store) -> None:

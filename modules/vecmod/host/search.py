@@ -17,6 +17,8 @@ from vecmod.host.stores.store import Hit, Record, Store, Vector, direction_fault
 
 # The largest window that every store can answer.
 _MAX_WINDOW = 16384
+# Equal vectors are up to two millionths apart, as databases compute in float32; a limit must not cut them off.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Search:
         window = page.offset + page.limit + (without is not None)
         hits = [hit for hit in self._store.search(self._config.name, query, window, condition) if hit.id != without]
         if page.distance is not None:
-            hits = [hit for hit in hits if hit.distance <= page.distance]
+            hits = [hit for hit in hits if hit.distance <= page.distance + _ROUNDING]
         return [_with_only(hit, page.properties) for hit in hits[page.offset : page.offset + page.limit]]
 
     def _checked(self, vector: Sequence[float] | Vector) -> Vector:
