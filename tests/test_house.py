@@ -36,8 +36,8 @@ DOORS = {
     "uvicorn": {"server", "protocol"},
     "pymilvus": {"milvus_store"},
     "milvus_lite": {"milvus_store"},
-    "urllib3": {"client"},
-    "typer": {"cli"},
+    "urllib3": {"client", "upstream"},
+    "typer": {"cli", "commands"},
 }
 # Settings are read where a process begins, and travel as values from there.
 ENVIRONMENT_READERS = {"cli", "__main__"}
