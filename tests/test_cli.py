@@ -20,15 +20,10 @@ import tiny_open_clip
 import tiny_sbert
 import tiny_siglip
 from pictures import SAMPLES, b64, encoded, gradient, photo
+from start import vecmod
 from vecmod.host.stores.milvus_store import MilvusStore
 
 CLASS_FILE = SAMPLES / "photo.class.json"
-
-
-def vecmod(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "COLUMNS": "200", **variables}
-    command = [sys.executable, "-m", "vecmod", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=120, check=False)
 
 
 def insert(folder: Path, cwd: Path, url: str) -> subprocess.CompletedProcess[str]:

@@ -25,10 +25,14 @@ from vecmod.host.ingest import IngestReport
 from vecmod.host.module_host import ModuleHost
 from vecmod.host.search import PageOptions
 from vecmod.host.stores.store import Hit
+from vecmod.replay.commands import record, replay
+from vecmod.replay.replay_errors import ReplayError
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Pictures in, vectors out, the right picture found."
 )
+app.command()(record)
+app.command()(replay)
 _out = Console()
 _err = Console(stderr=True)
 _NOT_INSTALLED = "this needs packages that are not installed ({}): pip install 'vecmod[serve,onnx]'"
@@ -152,6 +156,10 @@ def main() -> None:
     except (HostError, SettingsError) as error:
         _err.print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(1)
+    except ReplayError as error:
+        # Here 1 is an answer: it is not safe to switch.
+        _err.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
 
