@@ -20,15 +20,10 @@ import tiny_open_clip
 import tiny_sbert
 import tiny_siglip
 from pictures import SAMPLES, b64, encoded, gradient, photo
+from start import vecmod
 from vecmod.host.stores.milvus_store import MilvusStore
 
 CLASS_FILE = SAMPLES / "photo.class.json"
-
-
-def vecmod(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "COLUMNS": "200", **variables}
-    command = [sys.executable, "-m", "vecmod", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=120, check=False)
 
 
 def insert(folder: Path, cwd: Path, url: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +45,9 @@ def test_a_folder_goes_in_and_the_right_photo_comes_out(service: running.Caller,
     likes = vecmod("search", "--object", hits[0]["id"], "--offset", 1, "--limit", 3, "--json", cwd=tmp_path)
     assert len(likes.stdout.splitlines()) == 3
     assert hits[0]["id"] not in likes.stdout
+    narrowed = ["search", "--image", query, "--filter", '{"path": {"$in": ["cat.jpg", "lime.jpg"]}}', "--json"]
+    found = vecmod(*narrowed, cwd=tmp_path, IMAGE_INFERENCE_API=service.url)
+    assert {json.loads(line)["properties"]["path"] for line in found.stdout.splitlines()} == {"cat.jpg", "lime.jpg"}
 
 
 def test_bad_photos_are_named_and_the_rest_goes_in(service: running.Caller, tmp_path: Path) -> None:
@@ -110,6 +108,8 @@ def test_a_service_killed_in_the_middle_loses_and_doubles_nothing(cache: Path, t
             ["search", "--object", "x", "--store", "ftp://x"],
             "VECMOD_STORE='ftp://x' is not a store: a file name ending in .db",
         ),
+        (["search", "--object", "x", "--filter", "tags=cat"], "--filter is not JSON"),
+        (["search", "--object", "x", "--filter", "[1]"], "--filter must be an object"),
         (["search", "--object", "x", "--class", "Nope", "--store", "memory://"], "there is no class Nope"),
         (["insert", "/nowhere", "--class-file", "x"], "does not exist"),
         (["serve", "img3vec"], "there is no service named 'img3vec'; known here: img2vec-neural"),

@@ -23,11 +23,16 @@ from vecmod.host.host_errors import HostError, InvalidQuery
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.ingest import IngestReport
 from vecmod.host.module_host import ModuleHost
+from vecmod.host.search import PageOptions
 from vecmod.host.stores.store import Hit
+from vecmod.replay.commands import record, replay
+from vecmod.replay.replay_errors import ReplayError
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Pictures in, vectors out, the right picture found."
 )
+app.command()(record)
+app.command()(replay)
 _out = Console()
 _err = Console(stderr=True)
 _NOT_INSTALLED = "this needs packages that are not installed ({}): pip install 'vecmod[serve,onnx]'"
@@ -104,6 +109,7 @@ def search(
     limit: Annotated[int, typer.Option(help="hits at most")] = 10,
     offset: Annotated[int, typer.Option(help="nearest hits to skip")] = 0,
     distance: Annotated[float | None, typer.Option(help="cosine distance limit, 0 to 2")] = None,
+    where: Annotated[str | None, typer.Option("--filter", help='what hits must have: \'{"tags": "cat"}\'')] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines instead of a table")] = False,
     store: Store = None,
     service: Service = None,
@@ -111,14 +117,15 @@ def search(
     """Find the stored pictures nearest to a picture, to words, or to a stored object."""
     if sum(given is not None for given in (image, text, object_id)) != 1:
         _stop("say what to search by: --image FILE, --text WORDS or --object ID, one of them")
+    page: PageOptions = {"limit": limit, "offset": offset, "distance": distance, "filter": _read_filter(where)}
     with _open_host(store, service, "") as host:
         collection = _pick_class(host, class_name)
         if image is not None:
-            hits = collection.near_image(Path(image), limit=limit, offset=offset, distance=distance)
+            hits = collection.near_image(Path(image), **page)
         elif text is not None:
-            hits = collection.near_text(text, limit=limit, offset=offset, distance=distance)
+            hits = collection.near_text(text, **page)
         else:
-            hits = collection.near_object(str(object_id), limit=limit, offset=offset, distance=distance)
+            hits = collection.near_object(str(object_id), **page)
     _print_json(hits) if as_json else _print_hits(hits)
 
 
@@ -149,6 +156,10 @@ def main() -> None:
     except (HostError, SettingsError) as error:
         _err.print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(1)
+    except ReplayError as error:
+        # Here 1 is an answer: it is not safe to switch.
+        _err.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -175,6 +186,16 @@ def _read_class(path: Path) -> dict[str, object]:
     if not isinstance(definition, dict):
         _stop(f'{path} holds no class definition: {{"class": ..., "vectorizer": ..., "moduleConfig": ...}}')
     return definition
+
+
+def _read_filter(text: str | None) -> dict[str, object] | None:
+    try:
+        given = json.loads(text or "null")
+    except (ValueError, RecursionError) as error:
+        _stop(f'--filter is not JSON ({error}); write --filter \'{{"tags": "cat", "year": {{"$gte": 2003}}}}\'')
+    if given is not None and not isinstance(given, dict):
+        _stop('--filter must be an object: --filter \'{"tags": "cat"}\'')
+    return given
 
 
 def _pick_class(host: ModuleHost, name: str | None) -> Collection:

@@ -114,7 +114,7 @@ def test_near_vector(photos: Collection) -> None:
         ({"distance": -0.1}, "from 0 to 2"),
     ],
 )
-def test_pages_that_make_no_sense(options: dict[str, int], message: str, photos: Collection) -> None:
+def test_pages_that_make_no_sense(options: Any, message: str, photos: Collection) -> None:
     with pytest.raises(InvalidQuery, match=message):
         photos.near_object("cat", **options)
 
@@ -181,3 +181,58 @@ def test_stored_vectors_can_be_searched_without_the_service(service: running.Cal
         photos = host.get_class("Photo")
         assert photos.near_vector(photos.get("cat").vector)[0].id == "cat"
         assert photos.near_object("cat") == []
+
+
+TAGGED = {**PHOTO, "class": "Tagged", "properties": [*PHOTO["properties"], {"name": "tags", "dataType": ["text[]"]}]}
+
+
+@pytest.fixture
+def tagged(host: ModuleHost) -> Collection:
+    collection = host.create_class(TAGGED)
+    tags = {"cat": ["animal", "indoors"], "lime": ["fruit"], "peach": ["fruit", "round"]}
+    report = collection.insert_many(
+        {"id": name, "properties": {"image": photo(name), "path": name, "tags": tags.get(name, [])}} for name in NAMES
+    )
+    assert (report.stored, report.failed) == (6, [])
+    return collection
+
+
+def test_filters_narrow_every_search(tagged: Collection) -> None:
+    fruit = {"tags": "fruit"}
+    assert [hit.id for hit in tagged.near_image(photo("peach"), filter=fruit)] == ["peach", "lime"]
+    assert [hit.id for hit in tagged.near_object("peach", filter=fruit)] == ["lime"]
+    assert [hit.id for hit in tagged.near_object("peach", filter={"tags": {"$all": ["animal", "indoors"]}})] == ["cat"]
+    assert {one.id for one in tagged.find({"path": {"$in": ["cat", "lime"]}})} == {"cat", "lime"}
+    assert len(tagged.find(limit=4)) == 4
+    with pytest.raises(InvalidQuery, match="declares no property 'colour'"):
+        tagged.near_image(photo("peach"), filter={"colour": "red"})
+
+
+def test_hits_come_with_the_properties_that_are_asked_for(tagged: Collection) -> None:
+    assert tagged.near_object("cat", limit=1, properties=["path", "missing"])[0].properties.keys() == {"path"}
+    assert tagged.near_object("cat", limit=1, properties=[])[0].properties == {}
+
+
+def test_deleting_what_meets_a_filter(tagged: Collection) -> None:
+    assert tagged.delete_many({"tags": "fruit"}) == 2
+    assert tagged.delete_many({"tags": "fruit"}) == 0
+    assert {one.id for one in tagged.find()} == {"cat", "coffee", "rocket", "temple"}
+    with pytest.raises(InvalidQuery, match="needs a filter"):
+        tagged.delete_many({})
+    assert tagged.count() == 4
+
+
+def test_declared_properties_hold_what_they_declare(tagged: Collection) -> None:
+    with pytest.raises(
+        InvalidObject, match=r"invalid text\[\] property 'tags' on class 'Tagged': not text\[\], but 'a'"
+    ):
+        tagged.insert({"image": photo("melon"), "tags": "a"})
+    with pytest.raises(InvalidObject, match="invalid text property 'path'"):
+        tagged.insert({"image": photo("melon"), "path": 5})
+    tagged.insert({"image": photo("melon"), "tags": None, "path": None})
+    assert tagged.count() == 7
+
+
+def test_modules_are_asked_only_for_what_they_embed(photos: Collection) -> None:
+    with pytest.raises(InvalidQuery, match="img2vec-neural embeds no audio"):
+        photos.near_audio(b"RIFF")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from fake_service import Sent, always, by_image, by_lists, fake_service
-from vecmod.contract.modality import IMAGE
-from vecmod.host.catalog import IMG2VEC_NEURAL, MULTI2VEC_CLIP, known_modules
+from vecmod.contract.modality import MODALITIES, TEXT
+from vecmod.host.catalog import IMG2VEC_NEURAL, known_modules
 from vecmod.host.classconfig import ClassConfig, parse_class
 from vecmod.host.client import ServiceClient
 from vecmod.host.collect import collect
@@ -25,12 +25,8 @@ from vecmod.host.near_text import Move, TextQuery, text_vector
 from vecmod.host.stores.memory_store import MemoryStore
 from vecmod.host.stores.store import StoredClass
 
-MODULES = {row.name: row for row in (IMG2VEC_NEURAL, MULTI2VEC_CLIP)}
-CASES = [
-    case
-    for case in json.loads((Path(__file__).parents[1] / "fixtures/weaviate_cases.json").read_text())["cases"]
-    if case["module"] in MODULES
-]
+MODULES = known_modules()
+CASES = json.loads((Path(__file__).parents[1] / "fixtures/weaviate_cases.json").read_text())["cases"]
 OVERRIDE = "http://override:8080"
 
 
@@ -86,7 +82,7 @@ def check_error(expected: str, error: Exception) -> None:
 
 
 def test_all_are_here() -> None:
-    assert len(CASES) == 18 + 82 - 4
+    assert len(CASES) == 118
 
 
 @pytest.mark.parametrize("case", of_kind("validate"))
@@ -155,14 +151,16 @@ BETTER_WORDS = {
     "B37": "the vector in the answer is not a list of finite numbers",
     "B38": "fail with status 500",
     "E07": "1 vectors for 2 inputs in textVectors",
+    "E19": "0 vectors for 1 inputs in depthVectors",
     "E12": "2 vectors for 1 inputs in imageVectors",
 }
 
 
 def ask(case: dict[str, Any], client: ServiceClient) -> Any:
     query = case["query"]
-    if query["operator"] == "nearImage":
-        return client.vectorize_query(IMAGE, query["image"])
+    for modality in MODALITIES:
+        if query["operator"].lower() == f"near{modality.name}" and modality is not TEXT:
+            return client.vectorize_query(modality, query[modality.name])
     stored = {name: np.array(vector, np.float32) for name, vector in case.get("stored_vectors", {}).items()}
     moves = [Move(**query[name]) if name in query else None for name in ("moveTo", "moveAwayFrom")]
     return text_vector(

@@ -10,7 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vecmod.host.catalog import known_modules
+from vecmod.host.classconfig import parse_class
 from vecmod.host.host_errors import StoreError
+from vecmod.host.search import Page, Search
+from vecmod.host.stores.filter import And, Filter, NoneOf, OneOf, Or, Order, meets
 from vecmod.host.stores.milvus_store import MilvusStore
 from vecmod.host.stores.open_store import open_store
 from vecmod.host.stores.store import Record, Store, StoredClass, Vector
@@ -18,7 +22,20 @@ from vecmod.host.stores.store import Record, Store, StoredClass, Vector
 DIM = 16
 NAME = "Conformance"
 CLASS = StoredClass(
-    {"class": NAME, "vectorizer": "img2vec-neural", "moduleConfig": {"img2vec-neural": {"imageFields": ["é"]}}}, DIM
+    {
+        "class": NAME,
+        "vectorizer": "img2vec-neural",
+        "moduleConfig": {"img2vec-neural": {"imageFields": ["é"]}},
+        "properties": [
+            {"name": "name", "dataType": ["text"]},
+            {"name": "tags", "dataType": ["text[]"]},
+            {"name": "year", "dataType": ["int"]},
+            {"name": "in", "dataType": ["int"]},
+            {"name": "weight", "dataType": ["number"]},
+            {"name": "wild", "dataType": ["boolean"]},
+        ],
+    },
+    DIM,
 )
 RANDOM = np.random.default_rng(11)
 VECTORS = RANDOM.normal(size=(50, DIM)).astype(np.float32)
@@ -220,3 +237,86 @@ def test_a_file_that_another_process_holds(tmp_path: Path) -> None:
     (tmp_path / "held.db").write_text("in the way")
     with pytest.raises(StoreError, match=r"held\.db"):
         MilvusStore(str(tmp_path / "held.db"))
+
+
+ANIMALS = [
+    Record("cat", VECTORS[0], {"name": "Cat", "tags": ["pet", "furry"], "year": 2001, "weight": 4.5, "wild": False}),
+    Record("dog", VECTORS[1], {"name": "dog", "tags": ["pet"], "year": 2003, "weight": 20.0, "wild": False}),
+    Record("wolf", VECTORS[2], {"name": "wolf", "tags": ["furry"], "year": 2005, "weight": 40.25, "wild": True}),
+    Record("fly", VECTORS[3], {"name": 'a "fly" \\ or (two) `it` \'s', "tags": [], "year": -7, "in": 1}),
+    Record("idea", VECTORS[4], {}),
+]
+EVERYTHING = {one.id for one in ANIMALS}
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (OneOf("tags", ("pet",), is_list=True), {"cat", "dog"}),
+        (OneOf("tags", ("pet", "furry"), is_list=True), {"cat", "dog", "wolf"}),
+        (OneOf("tags", ("pe",), is_list=True), set()),
+        (OneOf("tags", ("Pet",), is_list=True), set()),
+        (And((OneOf("tags", ("pet",), is_list=True), OneOf("tags", ("furry",), is_list=True))), {"cat"}),
+        (NoneOf("tags", ("pet",), is_list=True), {"wolf", "fly", "idea"}),
+        (OneOf("name", ("Cat",), is_list=False), {"cat"}),
+        (OneOf("name", ("cat", "DOG", "wol", "wolf "), is_list=False), set()),
+        (OneOf("name", ('a "fly" \\ or (two) `it` \'s', "dog"), is_list=False), {"fly", "dog"}),
+        (NoneOf("name", ("dog", "Cat"), is_list=False), {"wolf", "fly", "idea"}),
+        (OneOf("year", (2001, -7), is_list=False), {"cat", "fly"}),
+        (NoneOf("year", (2001,), is_list=False), EVERYTHING - {"cat"}),
+        (Order("year", ">=", 2003), {"dog", "wolf"}),
+        (Order("year", "<", 2001), {"fly"}),
+        (Order("weight", "<=", 20), {"cat", "dog"}),
+        (Order("weight", ">", 20.5), {"wolf"}),
+        (OneOf("weight", (20.0,), is_list=False), {"dog"}),
+        (OneOf("wild", (True,), is_list=False), {"wolf"}),
+        (NoneOf("wild", (True,), is_list=False), EVERYTHING - {"wolf"}),
+        (OneOf("in", (1,), is_list=False), {"fly"}),
+        (
+            Or((Order("year", "<", 0), And((OneOf("wild", (False,), is_list=False), Order("weight", ">", 10))))),
+            {"fly", "dog"},
+        ),
+        (OneOf("name", ("no such",), is_list=False), set()),
+    ],
+    ids=str,
+)
+def test_conditions(condition: Filter, expected: set[str], store: Store) -> None:
+    assert {one.id for one in ANIMALS if meets(one.properties, condition)} == expected
+    assert store.upsert(NAME, ANIMALS) == []
+    hits = store.search(NAME, VECTORS[1], 10, condition)
+    assert {hit.id for hit in hits} == expected
+    assert [hit.distance for hit in hits] == sorted(hit.distance for hit in hits)
+    assert {one.id for one in store.find(NAME, condition, 10)} == expected
+    assert len(store.find(NAME, condition, 1)) == min(1, len(expected))
+    if len(expected) > 1:
+        assert [hit.id for hit in store.search(NAME, VECTORS[1], 1, condition)] == [hits[0].id]
+
+
+def test_an_identical_vector_survives_any_distance_limit(store: Store) -> None:
+    config = parse_class(CLASS.definition, known_modules(), "none")
+    lengths = RANDOM.uniform(0.01, 100, 50).astype(np.float32)
+    store.upsert(NAME, [record(number, VECTORS[number] * lengths[number]) for number in range(50)])
+    for number in range(50):
+        hits = Search(config, store, DIM).near_vector(VECTORS[number], Page(limit=3, distance=0))
+        assert [hit.id for hit in hits] == [f"id-{number}"]
+
+
+def test_everything_is_found_without_a_condition(store: Store) -> None:
+    store.upsert(NAME, ANIMALS)
+    found = {one.id: one for one in store.find(NAME, None, 10)}
+    assert found.keys() == EVERYTHING
+    assert found["cat"].properties == ANIMALS[0].properties
+    assert found["cat"].vector.size == 0
+
+
+def test_a_rare_tag_among_ten_thousand_is_found(store: Store) -> None:
+    vectors = RANDOM.normal(size=(10_000, DIM)).astype(np.float32)
+    rare = {f"r{number}" for number in (17, 5000, 9999)}
+    records = [
+        Record(f"r{number}", vector, {"tags": ["common", *(["rare"] if f"r{number}" in rare else [])]})
+        for number, vector in enumerate(vectors)
+    ]
+    for start in range(0, len(records), 1000):
+        assert store.upsert(NAME, records[start : start + 1000]) == []
+    assert {hit.id for hit in store.search(NAME, vectors[3], 10, OneOf("tags", ("rare",), is_list=True))} == rare
+    assert store.search(NAME, vectors[3], 1)[0].id == "r3"

@@ -1,9 +1,13 @@
 """Known modules as rows: what a module is called, which variables set it up, what it can embed, how it is asked."""
 
+import logging
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
-from vecmod.contract.modality import IMAGE, TEXT, Modality
+from vecmod.contract.modality import IMAGE, MODALITIES, TEXT, Modality
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,31 @@ MULTI2VEC_CLIP = KnownModule(
     lists=True,
     says_json=True,
 )
+MULTI2VEC_BIND = KnownModule(
+    name="multi2vec-bind",
+    origin_variable="BIND_INFERENCE_API",
+    wait_variable="BIND_WAIT_FOR_STARTUP",
+    modalities=MODALITIES,
+    lists=True,
+)
 
 
 def known_modules() -> dict[str, KnownModule]:
-    """All rows by module name."""
-    rows: list[KnownModule] = [entry.load() for entry in entry_points(group="vecmod.modules")]
-    return {row.name: row for row in rows}
+    """All rows by module name; a package whose row cannot be loaded is told of, and does not stand in others' way."""
+    rows = (_load(entry) for entry in entry_points(group="vecmod.modules"))
+    return {row.name: row for row in rows if row is not None}
+
+
+@cache
+def _load(entry: EntryPoint) -> KnownModule | None:
+    """The row of an entry point; its fault is told once."""
+    try:
+        row = entry.load()
+    except (ImportError, AttributeError) as error:
+        reason = str(error)
+    else:
+        if isinstance(row, KnownModule):
+            return row
+        reason = f"that is {type(row).__name__}, not KnownModule"
+    _log.warning("module %s is left out: its package offers %s (%s)", entry.name, entry.value, reason)
+    return None

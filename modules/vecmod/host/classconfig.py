@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vecmod.contract.modality import TEXT
+from vecmod.contract.modality import MODALITIES, TEXT
 from vecmod.host.catalog import KnownModule
+from vecmod.host.data_types import PropertyType, read_type
 from vecmod.host.fieldconfig import VectorField, read_fields, read_only_images
 from vecmod.host.host_errors import InvalidClass
 
@@ -25,6 +26,7 @@ class ClassConfig:
         module: the module that vectorises it.
         fields: what is vectorised, in wire order of the modalities, then as configured.
         blobs: declared properties that hold media; they are vectorised, not stored.
+        types: of the declared properties that hold plain values or lists of them, by name.
         origin: URL of the service for this class alone; empty for the module's own.
         definition: the JSON it was read from, with name and vectorizer as they were understood.
     """
@@ -33,6 +35,7 @@ class ClassConfig:
     module: str
     fields: tuple[VectorField, ...]
     blobs: frozenset[str]
+    types: Mapping[str, PropertyType]
     origin: str
     definition: Mapping[str, Any]
 
@@ -81,7 +84,8 @@ def parse_class(
         name,
         module,
         fields,
-        _blobs(definition),
+        frozenset(name for name, types in _declared(definition) if BLOB in types),
+        plain_types(definition),
         origin if isinstance(origin, str) else "",
         {**definition, "class": name, "vectorizer": module},
     )
@@ -93,18 +97,41 @@ def _of_vector(definition: Mapping[str, Any], vector: str) -> Mapping[str, Any]:
         if vector:
             raise InvalidClass(f"the class has no named vectors (vectorConfig), so none named {vector!r}")
         return definition
-    vectors = definition["vectorConfig"]
-    if not isinstance(vectors, Mapping) or not vectors:
-        raise InvalidClass('vectorConfig must be {"<name>": {"vectorizer": {"<module>": {...}}}}')
+    vectors = vector_names(definition)
     if vector not in vectors and (vector or len(vectors) > 1):
         raise InvalidClass(f"vectorConfig has the vectors {', '.join(vectors)}; name one of them: vector=...")
-    chosen = vector or next(iter(vectors))
-    vectorizer = vectors[chosen].get("vectorizer") if isinstance(vectors[chosen], Mapping) else None
+    chosen = vector or vectors[0]
+    settings = definition["vectorConfig"][chosen]
+    vectorizer = settings.get("vectorizer") if isinstance(settings, Mapping) else None
     if not isinstance(vectorizer, Mapping) or len(vectorizer) != 1:
         raise InvalidClass(f'vectorConfig.{chosen}.vectorizer must be {{"<module>": {{...}}}}')
     plain = {key: value for key, value in definition.items() if key != "vectorConfig"}
+    if undeclared := _undeclared_media(definition):
+        plain["properties"] = [*plain.get("properties", []), *undeclared]
     name = f"{definition.get('class')}_{chosen}" if len(vectors) > 1 else definition.get("class")
     return {**plain, "class": name, "vectorizer": next(iter(vectorizer)), "moduleConfig": dict(vectorizer)}
+
+
+def vector_names(definition: Mapping[str, Any]) -> list[str]:
+    """The names in ``vectorConfig``; raises InvalidClass if it is none."""
+    vectors = definition.get("vectorConfig")
+    if not isinstance(vectors, Mapping) or not vectors:
+        raise InvalidClass('vectorConfig must be {"<name>": {"vectorizer": {"<module>": {...}}}}')
+    return list(vectors)
+
+
+def _undeclared_media(definition: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Declarations of media that only the settings of the vectors name: what is one's medium is no other's property."""
+    declared = {name for name, _ in _declared(definition)}
+    settings = (setting for vector in definition["vectorConfig"].values() for setting in _settings_in(vector))
+    keys = [modality.fields_key for modality in MODALITIES if modality is not TEXT]
+    names = {str(name) for setting in settings for key in keys for name in _as_list(setting.get(key, []))}
+    return [{"name": name, "dataType": [BLOB]} for name in sorted(names - declared)]
+
+
+def _settings_in(vector: object) -> list[Mapping[str, Any]]:
+    vectorizer = vector.get("vectorizer") if isinstance(vector, Mapping) else None
+    return [one for one in vectorizer.values() if isinstance(one, Mapping)] if isinstance(vectorizer, Mapping) else []
 
 
 def _class_name(name: object) -> str:
@@ -123,21 +150,26 @@ def _settings(definition: Mapping[str, Any], name: str, module: str) -> Mapping[
     return settings
 
 
-def _blobs(definition: Mapping[str, Any]) -> frozenset[str]:
-    declared = definition.get("properties") or []
-    if not isinstance(declared, list):
+def _declared(definition: Mapping[str, Any]) -> list[tuple[str, list[object]]]:
+    """Names and data types of the declared properties."""
+    properties = definition.get("properties") or []
+    if not isinstance(properties, list):
         raise InvalidClass("properties must be a list")
-    for one in declared:
+    for one in properties:
         if not isinstance(one, Mapping) or not PROPERTY_NAME.fullmatch(str(one.get("name", ""))):
             raise InvalidClass(
                 f'{one!r} is not a property: {{"name": "<letters, digits, underscores>", "dataType": [...]}}'
             )
-    return frozenset(lower_first(one["name"]) for one in declared if BLOB in _data_types(one))
+    return [(lower_first(one["name"]), _as_list(one.get("dataType"))) for one in properties]
 
 
-def _data_types(declared: Mapping[str, Any]) -> list[object]:
-    types = declared.get("dataType")
-    return types if isinstance(types, list) else [types]
+def plain_types(definition: Mapping[str, Any]) -> dict[str, PropertyType]:
+    """Types of the declared properties that hold plain values or lists of them, by name."""
+    return {name: kind for name, types in _declared(definition) for one in types if (kind := read_type(one))}
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def lower_first(name: str) -> str:

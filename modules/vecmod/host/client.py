@@ -32,7 +32,7 @@ from vecmod.host.host_errors import HostError, InvalidSettings, ServiceError, Se
 # Vectorising is a pure function, so a request whose answer was lost may be sent again.
 _RESENDS = (0.1, 0.5, 1.5)
 _BUSY = 503
-_FAULTS = 400
+_OK = 200
 # Go writes these as escapes, so that JSON can stand in a web page; our requests equal Weaviate's.
 _GO_ESCAPES = [(character, f"\\u{ord(character):04x}") for character in "<>&\u2028\u2029"]
 _READ_BYTES = 1 << 16
@@ -252,7 +252,7 @@ def _read_answer(response: Answer) -> dict[str, Any]:
         raise ServiceError(f"failed to parse vectorization response (status {response.status}): {error}") from error
     if not isinstance(answer, dict):
         raise ServiceError(f"failed to parse vectorization response (status {response.status}): not a JSON object")
-    if response.status >= _FAULTS:
+    if response.status != _OK:
         text = f": {answer['error']}" if isinstance(answer.get("error"), str) else ""
         raise ServiceError(f"fail with status {response.status}{text}", str(answer.get("code") or "service_error"))
     return answer

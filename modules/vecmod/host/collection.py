@@ -2,16 +2,19 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
+from vecmod.contract.modality import AUDIO, DEPTH, IMAGE, IMU, THERMAL, VIDEO, Modality
 from vecmod.host.classconfig import ClassConfig
 from vecmod.host.client import ServiceClient
-from vecmod.host.host_errors import UnknownObject
+from vecmod.host.host_errors import InvalidQuery, UnknownObject
 from vecmod.host.ingest import Ingest, IngestReport
 from vecmod.host.media_input import MediaInput
 from vecmod.host.near_text import Move, TextQuery, text_vector
-from vecmod.host.search import Page, Search
+from vecmod.host.search import Page, PageOptions, Search
 from vecmod.host.stores.store import Hit, Record, Store, Vector
+
+_DELETE_BATCH = 1000
 
 
 class Collection:
@@ -42,10 +45,7 @@ class Collection:
             HostError: with the reason, if it is not stored.
         """
         name = object_id or str(uuid.uuid4())
-        report = self.insert_many([{"id": name, "properties": properties}])
-        for error in (*(one.error for one in report.failed), report.stopped):
-            if error:
-                raise error
+        self.insert_many([{"id": name, "properties": properties}]).raise_first()
         return name
 
     def insert_many(
@@ -72,20 +72,60 @@ class Collection:
         """Delete objects; ids that do not exist are ignored."""
         self._store.delete(self.config.name, object_ids)
 
+    def find(self, filter: Mapping[str, Any] | None = None, limit: int = 100) -> list[Record]:  # noqa: A002 -- the field's word
+        """Objects that meet a filter (see :mod:`vecmod.host.narrow`), in any order, without their vectors.
+
+        Raises:
+            InvalidQuery: if the filter cannot be asked.
+        """
+        return self._search.find(filter, limit)
+
+    def delete_many(self, filter: Mapping[str, Any]) -> int:  # noqa: A002
+        """Delete all objects that meet a filter; their number.
+
+        Raises:
+            InvalidQuery: if the filter is empty or cannot be asked.
+        """
+        if not filter:
+            raise InvalidQuery("delete_many needs a filter; to delete everything, drop the class")
+        deleted = 0
+        while found := self.find(filter, _DELETE_BATCH):
+            self.delete([one.id for one in found])
+            deleted += len(found)
+        return deleted
+
     def count(self) -> int:
         """Number of objects."""
         return self._store.count(self.config.name)
 
-    def near_image(
-        self, image: MediaInput, *, limit: int = 10, offset: int = 0, distance: float | None = None
-    ) -> list[Hit]:
+    def near_image(self, image: MediaInput, **page: Unpack[PageOptions]) -> list[Hit]:
         """Objects like a picture (path, bytes, binary file, PIL image or base64), nearest first.
 
         Raises:
             InvalidQuery: if the picture cannot be read or the numbers make no sense.
             ServiceError, ServiceUnreachable: if it cannot be vectorised.
         """
-        return self._search.near_image(self._client(), image, Page(limit, offset, distance))
+        return self._near(IMAGE, image, page)
+
+    def near_audio(self, audio: MediaInput, **page: Unpack[PageOptions]) -> list[Hit]:
+        """Objects like a sound; raises as :meth:`near_image`."""
+        return self._near(AUDIO, audio, page)
+
+    def near_video(self, video: MediaInput, **page: Unpack[PageOptions]) -> list[Hit]:
+        """Objects like a film; raises as :meth:`near_image`."""
+        return self._near(VIDEO, video, page)
+
+    def near_imu(self, imu: MediaInput, **page: Unpack[PageOptions]) -> list[Hit]:
+        """Objects like the readings of a motion sensor (CSV); raises as :meth:`near_image`."""
+        return self._near(IMU, imu, page)
+
+    def near_thermal(self, thermal: MediaInput, **page: Unpack[PageOptions]) -> list[Hit]:
+        """Objects like a thermal picture; raises as :meth:`near_image`."""
+        return self._near(THERMAL, thermal, page)
+
+    def near_depth(self, depth: MediaInput, **page: Unpack[PageOptions]) -> list[Hit]:
+        """Objects like a depth picture; raises as :meth:`near_image`."""
+        return self._near(DEPTH, depth, page)
 
     def near_text(
         self,
@@ -93,9 +133,7 @@ class Collection:
         *,
         to: Move | None = None,
         away: Move | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        distance: float | None = None,
+        **page: Unpack[PageOptions],
     ) -> list[Hit]:
         """Objects like a text, or like the mean of several, nearest first; ``to`` and ``away`` move the query.
 
@@ -103,28 +141,27 @@ class Collection:
             InvalidQuery: if the module reads no text, or the numbers make no sense.
             ServiceError, ServiceUnreachable: if it cannot be vectorised.
         """
-        page = Page(limit, offset, distance)
-        page.check()
+        part = Page(**page)
+        self._search.check(part)
         query = TextQuery([text] if isinstance(text, str) else text, to, away)
         vector = text_vector(self._client(), query, lambda name: self.get(name).vector)
-        return self._search.near_vector(vector, page)
+        return self._search.near_vector(vector, part)
 
-    def near_object(
-        self, object_id: str, *, limit: int = 10, offset: int = 0, distance: float | None = None
-    ) -> list[Hit]:
+    def near_object(self, object_id: str, **page: Unpack[PageOptions]) -> list[Hit]:
         """Objects like a stored one, without that one, nearest first.
 
         Raises:
             UnknownObject: if there is none of that id.
         """
-        return self._search.near_vector(self.get(object_id).vector, Page(limit, offset, distance), without=object_id)
+        return self._search.near_vector(self.get(object_id).vector, Page(**page), without=object_id)
 
-    def near_vector(
-        self, vector: Sequence[float] | Vector, *, limit: int = 10, offset: int = 0, distance: float | None = None
-    ) -> list[Hit]:
+    def near_vector(self, vector: Sequence[float] | Vector, **page: Unpack[PageOptions]) -> list[Hit]:
         """Objects near a vector of ``dim`` numbers, nearest first.
 
         Raises:
             InvalidQuery: if the vector cannot be one of this class.
         """
-        return self._search.near_vector(vector, Page(limit, offset, distance))
+        return self._search.near_vector(vector, Page(**page))
+
+    def _near(self, modality: Modality, medium: MediaInput, page: PageOptions) -> list[Hit]:
+        return self._search.near_media(self._client(), modality, medium, Page(**page))

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from vecmod.contract.modality import IMAGE, Modality
+from vecmod.contract.modality import IMAGE, IMU, Modality
 from vecmod.host.host_errors import InvalidClass
 
 # Go's strconv.ParseFloat, base ten: what Python takes beside it are white space and digits of other scripts.
 _NUMBER = re.compile(r"[+-]?(\d+(_\d+)*\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)|nan", re.ASCII | re.IGNORECASE)
+
+_CLIENTS_IMU = "IMUFields"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ def read_fields(
     settings: Mapping[str, Any], modalities: Sequence[Modality], *, by_position: bool
 ) -> tuple[VectorField, ...]:
     """Weaviate: usecases/modulecomponents/settings/base_class_multimodal_settings.go; all faults, in wire order."""
+    settings = _with_one_spelling(settings)
     faults: list[str] = []
     fields: list[VectorField] = []
     for modality in modalities:
@@ -50,6 +53,21 @@ def read_fields(
         raise InvalidClass(f"{keys} setting needs to be present")
     _check_weights(settings, fields)
     return tuple(_by_position(fields, modalities) if by_position else fields)
+
+
+def _with_one_spelling(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``IMUFields``, as Weaviate's Python client writes it and Weaviate itself does not read it, is ``imuFields``."""
+    weights = settings.get("weights")
+    if isinstance(weights, Mapping):
+        settings = {**settings, "weights": _renamed(weights)}
+    return _renamed(settings)
+
+
+def _renamed(keys: Mapping[str, Any]) -> dict[str, Any]:
+    renamed = {IMU.fields_key if key == _CLIENTS_IMU else key: value for key, value in keys.items()}
+    if len(renamed) < len(keys):
+        raise InvalidClass(f"{IMU.fields_key} and {_CLIENTS_IMU} are the same; keep one of them")
+    return renamed
 
 
 def _fields_of(settings: Mapping[str, Any], modality: Modality, faults: list[str]) -> list[VectorField]:

@@ -3,6 +3,7 @@
 HostError
 ├── InvalidClass         the class definition cannot work
 ├── InvalidObject        an object does not fit its class
+│   └── NothingToVectorize   it has none of the fields that are vectorised
 ├── InvalidQuery         a query cannot be asked this way
 ├── UnknownClass         there is no such class in the store
 ├── UnknownObject        there is no such object in the class
@@ -29,6 +30,12 @@ class InvalidObject(HostError):
     """The object cannot be vectorised or stored."""
 
     code = "invalid_object"
+
+
+class NothingToVectorize(InvalidObject):
+    """The object has none of the fields that are vectorised."""
+
+    code = "nothing_to_vectorize"
 
 
 class InvalidQuery(HostError):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from vecmod.contract.environment import read_settings, split_names
+from vecmod.host.catalog import known_modules
 
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -61,7 +62,6 @@ class HostSettings(BaseModel):
         Raises:
             SettingsError: naming every variable that cannot be used.
         """
-        theirs = {
-            name: value for name, value in environ.items() if name.endswith(("_INFERENCE_API", "_WAIT_FOR_STARTUP"))
-        }
+        names = {name for row in known_modules().values() for name in (row.origin_variable, row.wait_variable)}
+        theirs = {name: environ[name] for name in names & environ.keys()}
         return read_settings(cls, environ).model_copy(update={"module_variables": theirs})

@@ -45,6 +45,19 @@ class IngestReport:
     failed: list[ObjectError] = field(default_factory=list)
     stopped: HostError | None = None
 
+    def add(self, other: "IngestReport") -> None:
+        """Count another run in."""
+        self.stored += other.stored
+        self.unchanged += other.unchanged
+        self.failed += other.failed
+        self.stopped = self.stopped or other.stopped
+
+    def raise_first(self) -> None:
+        """Raise the first error there is; for runs of a single object."""
+        for error in (*(one.error for one in self.failed), self.stopped):
+            if error:
+                raise error
+
 
 class Ingest:
     """One run over many objects of one class.

@@ -6,11 +6,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from vecmod.host.catalog import KnownModule, known_modules
-from vecmod.host.classconfig import CLASS_NAME, ClassConfig, parse_class
+from vecmod.host.classconfig import CLASS_NAME, ClassConfig, parse_class, vector_names
 from vecmod.host.client import ServiceClient
 from vecmod.host.collection import Collection
 from vecmod.host.host_errors import InvalidClass, UnknownClass
 from vecmod.host.host_settings import HostSettings
+from vecmod.host.named_vectors import NamedVectors
 from vecmod.host.registry import READY_SECONDS, ModuleRegistry
 from vecmod.host.stores.open_store import open_store
 from vecmod.host.stores.store import StoredClass
@@ -57,7 +58,8 @@ class ModuleHost:
     def create_class(self, definition: Mapping[str, Any], vector: str = "") -> Collection:
         """Declare a class, Weaviate's JSON; nothing happens if the same one is there.
 
-        ``vector`` names one of several vectors of a class with ``vectorConfig``: each becomes a class of its own.
+        ``vector`` names one of several vectors of a class with ``vectorConfig``: each becomes a class of its own
+        (all of them at once: :meth:`create_named_vectors`).
 
         Raises:
             InvalidClass: if the definition cannot work, or differs from the one in the store.
@@ -76,6 +78,14 @@ class ModuleHost:
                 "drop it, or give this one another name"
             )
         return self.get_class(config.name)
+
+    def create_named_vectors(self, definition: Mapping[str, Any]) -> NamedVectors:
+        """Declare a class with a ``vectorConfig``, to be filled and searched by all of its vectors.
+
+        Raises:
+            InvalidClass, ServiceUnreachable: as :meth:`create_class`.
+        """
+        return NamedVectors({name: self.create_class(definition, name) for name in vector_names(definition)})
 
     def get_class(self, name: str) -> Collection:
         """A class of the store.

@@ -9,7 +9,7 @@ from typing import Any
 
 from vecmod.host.classconfig import ClassConfig, lower_first
 from vecmod.host.collect import Piece, collect
-from vecmod.host.host_errors import InvalidObject
+from vecmod.host.host_errors import InvalidObject, NothingToVectorize
 from vecmod.host.media_input import to_base64
 from vecmod.host.stores.store import id_fault, name_fault
 
@@ -42,14 +42,16 @@ def prepare(config: ClassConfig, given: Mapping[str, Any]) -> PreparedObject:
     string is always base64, so that an object from elsewhere cannot name a file of this machine.
 
     Raises:
-        InvalidObject: if it has nothing to vectorise, or an id or properties that no database could store.
+        InvalidObject: if it has nothing to vectorise, an id or properties that no database could store, or a declared
+            property of another type.
         InvalidQuery: if a medium cannot be read.
     """
     object_id = name_of(given)
-    properties = _properties(given)
+    properties = properties_of(given)
     if fault := id_fault(object_id) or name_fault(properties):
         raise InvalidObject(fault)
     properties = {lower_first(name): value for name, value in properties.items() if value is not None}
+    _check_types(config, properties)
     media = config.media()
     for name in media & properties.keys():
         if not isinstance(properties[name], str):
@@ -57,7 +59,7 @@ def prepare(config: ClassConfig, given: Mapping[str, Any]) -> PreparedObject:
     pieces = tuple(collect(config, properties))
     if not pieces:
         fields = ", ".join(field.name for field in config.fields)
-        raise InvalidObject(f"has nothing to vectorise: class {config.name} reads {fields}")
+        raise NothingToVectorize(f"has nothing to vectorise: class {config.name} reads {fields}")
     made_from = [config.module, *([piece.field, piece.modality.name, piece.value] for piece in pieces)]
     stored = _to_json({name: value for name, value in properties.items() if name not in media})
     fingerprint = f"{_digest(_to_json(made_from))}:{_digest(stored)}"
@@ -69,11 +71,23 @@ def name_of(given: object) -> str:
     return str((given.get("id") if isinstance(given, Mapping) else None) or uuid.uuid4())
 
 
-def _properties(given: object) -> Mapping[str, Any]:
+def properties_of(given: object) -> Mapping[str, Any]:
+    """The properties of an object; raises InvalidObject if it has none."""
     properties = given.get("properties") if isinstance(given, Mapping) else None
     if not isinstance(properties, Mapping):
         raise InvalidObject('has no properties; write {"id": ..., "properties": {...}}')
     return properties
+
+
+def _check_types(config: ClassConfig, properties: Mapping[str, Any]) -> None:
+    """Weaviate's check of declared properties; without it some databases would refuse, others compare wrongly."""
+    for name in config.types.keys() & properties.keys():
+        kind, value = config.types[name], properties[name]
+        if not kind.holds(value):
+            raise InvalidObject(
+                f"invalid {kind.spelled} property '{name}' on class '{config.name}': not {kind.spelled}, "
+                f"but {value!r:.80} ({type(value).__name__})"
+            )
 
 
 def _to_json(value: object) -> bytes:

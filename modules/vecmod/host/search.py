@@ -1,19 +1,24 @@
 """Queries: by picture or by vector; with offset and a distance limit, on every store alike."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
 
 import numpy as np
 
-from vecmod.contract.modality import IMAGE
+from vecmod.contract.modality import Modality
 from vecmod.host.classconfig import ClassConfig
 from vecmod.host.client import ServiceClient
 from vecmod.host.host_errors import InvalidQuery
 from vecmod.host.media_input import MediaInput, to_base64
-from vecmod.host.stores.store import Hit, Store, Vector, direction_fault
+from vecmod.host.narrow import narrow
+from vecmod.host.stores.filter import Filter
+from vecmod.host.stores.store import Hit, Record, Store, Vector, direction_fault
 
 # The largest window that every store can answer.
 _MAX_WINDOW = 16384
+# Equal vectors are up to two millionths apart, as databases compute in float32; a limit must not cut them off.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,15 @@ class Page:
         limit: hits at most.
         offset: nearest hits to skip.
         distance: cosine distance (0 to 2) beyond which nothing is a hit; None for no limit.
+        filter: what hits must have, see :mod:`vecmod.host.narrow`; None for anything.
+        properties: which ones hits come with; None for all.
     """
 
     limit: int = 10
     offset: int = 0
     distance: float | None = None
+    filter: Mapping[str, Any] | None = None
+    properties: Sequence[str] | None = None
 
     def check(self) -> None:
         """Raise InvalidQuery unless the page can be asked for."""
@@ -40,6 +49,16 @@ class Page:
             raise InvalidQuery(f"distance is a cosine distance from 0 to 2, not {self.distance:g}")
 
 
+class PageOptions(TypedDict, total=False):
+    """The parts of a :class:`Page` as keywords of a query."""
+
+    limit: int
+    offset: int
+    distance: float | None
+    filter: Mapping[str, Any] | None
+    properties: Sequence[str] | None
+
+
 class Search:
     """Queries to one class, whose vectors have ``dim`` numbers."""
 
@@ -48,10 +67,22 @@ class Search:
         self._store = store
         self._dim = dim
 
-    def near_image(self, client: ServiceClient, image: MediaInput, page: Page) -> list[Hit]:
-        """Objects like a picture; nearest first."""
+    def check(self, page: Page) -> Filter | None:
+        """The page's filter; raises InvalidQuery unless the page can be asked for."""
         page.check()
-        return self.near_vector(client.vectorize_query(IMAGE, to_base64(image)), page)
+        return narrow(self._config, page.filter)
+
+    def find(self, given: Mapping[str, Any] | None, limit: int) -> list[Record]:
+        """Objects that meet a filter, in any order, without vectors."""
+        condition = self.check(Page(limit, filter=given))
+        return self._store.find(self._config.name, condition, limit)
+
+    def near_media(self, client: ServiceClient, modality: Modality, medium: MediaInput, page: Page) -> list[Hit]:
+        """Objects like a picture, a sound, ...; nearest first."""
+        self.check(page)
+        if modality not in client.module.modalities:
+            raise InvalidQuery(f"{client.module.name} embeds no {modality.name}; choose a class whose module does")
+        return self.near_vector(client.vectorize_query(modality, to_base64(medium)), page)
 
     def near_vector(self, vector: Sequence[float] | Vector, page: Page, without: str | None = None) -> list[Hit]:
         """Objects near a vector; nearest first. ``without`` names one that is never a hit.
@@ -59,13 +90,13 @@ class Search:
         Limits are applied here, not in the database: its own limits on distance miss hits
         (Milvus: identical vectors at 1.0000001; approximate indexes: anything near the border).
         """
-        page.check()
+        condition = self.check(page)
         query = self._checked(vector)
         window = page.offset + page.limit + (without is not None)
-        hits = [hit for hit in self._store.search(self._config.name, query, window) if hit.id != without]
+        hits = [hit for hit in self._store.search(self._config.name, query, window, condition) if hit.id != without]
         if page.distance is not None:
-            hits = [hit for hit in hits if hit.distance <= page.distance]
-        return hits[page.offset : page.offset + page.limit]
+            hits = [hit for hit in hits if hit.distance <= page.distance + _ROUNDING]
+        return [_with_only(hit, page.properties) for hit in hits[page.offset : page.offset + page.limit]]
 
     def _checked(self, vector: Sequence[float] | Vector) -> Vector:
         try:
@@ -80,3 +111,9 @@ class Search:
         if fault := direction_fault(query):
             raise InvalidQuery(f"the query vector {fault}")
         return query
+
+
+def _with_only(hit: Hit, names: Sequence[str] | None) -> Hit:
+    if names is None:
+        return hit
+    return replace(hit, properties={name: hit.properties[name] for name in names if name in hit.properties})

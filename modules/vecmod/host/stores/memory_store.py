@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from vecmod.host.host_errors import StoreError
+from vecmod.host.stores.filter import Filter, meets
 from vecmod.host.stores.store import Hit, Record, Rejection, StoredClass, Vector, clamp_distance, sift
 
 
@@ -14,11 +15,6 @@ from vecmod.host.stores.store import Hit, Record, Rejection, StoredClass, Vector
 class _Shelf:
     stored: StoredClass
     records: dict[str, Record] = field(default_factory=dict)
-
-    def directions(self) -> Vector:
-        matrix = np.stack([record.vector for record in self.records.values()])
-        directions: Vector = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
-        return directions
 
 
 class MemoryStore:
@@ -61,7 +57,7 @@ class MemoryStore:
         """The records that exist."""
         records = self._shelf(name).records
         found = [records[one] for one in ids if one in records]
-        return found if vectors else [replace(record, vector=np.zeros(0, np.float32)) for record in found]
+        return found if vectors else [_bare(record) for record in found]
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
         """Delete records."""
@@ -69,19 +65,22 @@ class MemoryStore:
             for one in ids:
                 self._shelf(name).records.pop(one, None)
 
-    def search(self, name: str, vector: Vector, limit: int) -> list[Hit]:
-        """The nearest records."""
-        shelf = self._shelf(name)
-        with self._lock:
-            if not shelf.records:
-                return []
-            records = list(shelf.records.values())
-            distances = 1 - shelf.directions() @ (vector / np.linalg.norm(vector))
+    def search(self, name: str, vector: Vector, limit: int, condition: Filter | None = None) -> list[Hit]:
+        """The nearest records that meet the condition."""
+        records = self._meeting(name, condition)
+        if not records:
+            return []
+        matrix = np.stack([record.vector for record in records])
+        distances = 1 - matrix @ (vector / np.linalg.norm(vector)) / np.linalg.norm(matrix, axis=1)
         nearest = np.argsort(distances, kind="stable")[:limit]
         return [
             Hit(records[index].id, clamp_distance(float(distances[index])), records[index].properties)
             for index in nearest
         ]
+
+    def find(self, name: str, condition: Filter | None, limit: int) -> list[Record]:
+        """Records that meet the condition."""
+        return [_bare(record) for record in self._meeting(name, condition)[:limit]]
 
     def count(self, name: str) -> int:
         """Number of records."""
@@ -91,7 +90,17 @@ class MemoryStore:
         """Forget everything."""
         self._shelves.clear()
 
+    def _meeting(self, name: str, condition: Filter | None) -> list[Record]:
+        shelf = self._shelf(name)
+        with self._lock:
+            records = list(shelf.records.values())
+        return [record for record in records if condition is None or meets(record.properties, condition)]
+
     def _shelf(self, name: str) -> _Shelf:
         if name not in self._shelves:
             raise StoreError(f"there is no class {name} in this store")
         return self._shelves[name]
+
+
+def _bare(record: Record) -> Record:
+    return replace(record, vector=np.zeros(0, np.float32))

@@ -14,6 +14,7 @@ from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from vecmod.host.host_errors import StoreError
+from vecmod.host.stores.filter import And, Filter, NoneOf, OneOf, Or, Order
 from vecmod.host.stores.store import (
     FINGERPRINT,
     RESERVED,
@@ -136,13 +137,14 @@ class MilvusStore:
             self._unseen.add(name)
             self._client.delete(name, filter=_one_of(ids))
 
-    def search(self, name: str, vector: Vector, limit: int) -> list[Hit]:
-        """The nearest records."""
+    def search(self, name: str, vector: Vector, limit: int, condition: Filter | None = None) -> list[Hit]:
+        """The nearest records that meet the condition."""
         self._load(name)
         with _translated(f"searching {name}"):
             rows = self._client.search(
                 name,
                 data=[vector.tolist()],
+                filter=_expression(condition),
                 limit=limit,
                 output_fields=["*"],
                 search_params={"metric_type": "COSINE", "params": {"ef": max(64, limit)}},
@@ -150,6 +152,16 @@ class MilvusStore:
             )[0]
         # Milvus calls it distance, but for COSINE it is the similarity.
         return [Hit(row["id"], clamp_distance(1 - row["distance"]), _properties(row["entity"])) for row in rows]
+
+    def find(self, name: str, condition: Filter | None, limit: int) -> list[Record]:
+        """Records that meet the condition."""
+        self._load(name)
+        with _translated(f"reading from {name}"):
+            rows = self._client.query(
+                name, filter=_expression(condition), output_fields=["*"], limit=limit, **self._see(name)
+            )
+        none = np.zeros(0, np.float32)
+        return [Record(row["id"], none, _properties(row), row.get(FINGERPRINT, "")) for row in rows]
 
     def count(self, name: str) -> int:
         """Number of records, deletions taken into account."""
@@ -204,6 +216,25 @@ class MilvusStore:
 def _one_of(ids: Sequence[str]) -> str:
     """A filter for these ids; pymilvus's own `ids=` does not quote them."""
     return f"id in {json.dumps(list(ids), ensure_ascii=False)}"
+
+
+def _expression(condition: Filter | None) -> str:
+    """Milvus' words. Values are written as JSON: neither server nor client can be given them apart from the text."""
+    match condition:
+        case None:
+            return ""
+        case And(parts):
+            return " and ".join(f"({_expression(part)})" for part in parts)
+        case Or(parts):
+            return " or ".join(f"({_expression(part)})" for part in parts)
+        case OneOf(name, values, is_list):
+            form = "json_contains({0}, {1})" if is_list else '$meta["{0}"] == {1}'
+            return " or ".join(form.format(name, json.dumps(value, ensure_ascii=False)) for value in values)
+        case NoneOf(name, values, is_list):
+            # What is compared with a missing property is neither true nor false.
+            return f'not (exists $meta["{name}"]) or not ({_expression(OneOf(name, values, is_list))})'
+        case Order(name, sign, bound):
+            return f'$meta["{name}"] {sign} {json.dumps(bound)}'
 
 
 def _properties(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecmod.host.classconfig import PROPERTY_NAME
+from vecmod.host.stores.filter import Filter
 
 Vector = NDArray[np.float32]
 Json = Mapping[str, Any]
@@ -87,8 +88,12 @@ class Store(Protocol):
         """Delete records; ids that do not exist are ignored."""
         ...
 
-    def search(self, name: str, vector: Vector, limit: int) -> list[Hit]:
-        """The nearest records, nearest first; sees everything this store wrote before."""
+    def search(self, name: str, vector: Vector, limit: int, condition: Filter | None = None) -> list[Hit]:
+        """The nearest records of those that meet the condition, nearest first; sees what this store wrote before."""
+        ...
+
+    def find(self, name: str, condition: Filter | None, limit: int) -> list[Record]:
+        """Records that meet the condition, in any order, without vectors; sees what this store wrote before."""
         ...
 
     def count(self, name: str) -> int:

@@ -30,8 +30,10 @@ def load_entry_point(group: str, name: str, kind: str) -> Any:  # noqa: ANN401 -
     Raises:
         UnknownName: listing the names there are.
     """
-    found = entry_points(group=group)
-    if name not in found.names:
-        known = ", ".join(sorted(found.names)) or "none"
+    # The entry points specification has no dash in a group's name. Setuptools refuses it, hatchling does not.
+    groups = dict.fromkeys((group.replace("-", "_"), group))
+    found = {entry.name: entry for one in groups for entry in entry_points(group=one)}
+    if name not in found:
+        known = ", ".join(sorted(found)) or "none"
         raise UnknownName(f"there is no {kind} named {name!r}; known here: {known}")
     return found[name].load()

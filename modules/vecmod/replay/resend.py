@@ -1,0 +1,189 @@
+"""A recording sent to two services: once to compare their answers, then in turns to compare their speed."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from vecmod.replay.compare import Reading, read_answer
+from vecmod.replay.recording import Recorded, RecordedRequest, read_requests
+from vecmod.replay.replay_errors import NoAnswer, ReplayError
+from vecmod.replay.report import Report
+from vecmod.replay.upstream import Reply, Upstream
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+_BUSY = 503
+_FAULTS = 400
+_MAX_RESENDS = 5
+_MAX_PAUSE = 10.0
+# A turn is long enough for a batch to form and to drain, and short enough for noise to hit both sides.
+_TURN_REQUESTS = 8
+_TURN_BYTES = 64 << 20
+
+
+class Server:
+    """One of the two.
+
+    Args:
+        url: of the service.
+        token: bearer token that it wants; recordings hold none.
+        connections: to keep.
+        seconds: that an answer may take.
+
+    Raises:
+        ReplayError: if that is not a URL.
+    """
+
+    def __init__(self, url: str, token: str | None, connections: int, seconds: float) -> None:
+        self._upstream = Upstream(url, connections, seconds)
+        self._headers = [("Authorization", f"Bearer {token}")] if token else []
+
+    def refuse_unless_ready(self) -> None:
+        """Raises ReplayError if the service cannot be reached or says that it is not ready; 404 is no such word."""
+        status = self._upstream.send("GET", "/.well-known/ready", self._headers, None).status
+        if status == _BUSY:
+            raise ReplayError(f"{self._upstream.url} is not ready (status 503); wait until it is, and run this again")
+
+    def ask(self, request: RecordedRequest) -> Reply:
+        """The answer; a service that is busy is asked again when it says so.
+
+        Raises:
+            NotReached: if the service takes no connection.
+            NoAnswer: if it does not answer this request.
+        """
+        headers = [*request.headers(), *self._headers]
+        for _ in range(_MAX_RESENDS):
+            reply = self._upstream.send("POST", request.path, headers, request.body)
+            pause = _retry_after(reply)
+            if not pause:
+                break
+            time.sleep(pause)
+        return reply
+
+    def read(self, request: RecordedRequest) -> Reading:
+        """The vectors of the answer, or why there are none."""
+        try:
+            reply = self.ask(request)
+        except NoAnswer as error:
+            return Reading(0, {}, str(error))
+        return read_answer(reply.status, reply.body)
+
+    def answers(self, request: RecordedRequest) -> bool:
+        """Whether it gives an answer, unread: reading would be timed too."""
+        try:
+            return self.ask(request).status < _FAULTS
+        except NoAnswer:
+            return False
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._upstream.close()
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What is to be done.
+
+    Attributes:
+        path: the recording.
+        old: the service that vectors were stored from.
+        new: the one that is to take its place.
+        concurrency: requests at once.
+        threshold: cosine that every item must reach.
+        repeat: how often the recording is sent for speed.
+    """
+
+    path: Path
+    old: Server
+    new: Server
+    concurrency: int
+    threshold: float
+    repeat: int
+
+    def run(self, on_sent: Callable[[int], None] = lambda _count: None) -> Report:
+        """Compare and time; ``on_sent`` is told how many more requests both have answered.
+
+        Raises:
+            ReplayError: if the recording holds nothing, or a service cannot be reached.
+        """
+        self.old.refuse_unless_ready()
+        self.new.refuse_unless_ready()
+        report = Report(self.threshold)
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            failed = self._compare(pool, report, on_sent)
+            if not report.requests:
+                raise ReplayError(f"{self.path} holds no requests; record some with vecmod record")
+            for _ in range(self.repeat):
+                both_answered = (one.request for one in read_requests(self.path) if one.line not in failed)
+                for number, turn in enumerate(_turns(both_answered, _TURN_REQUESTS * self.concurrency)):
+                    self._time(pool, report, turn, new_first=bool(number % 2))
+                    on_sent(len(turn))
+        return report
+
+    def _compare(self, pool: ThreadPoolExecutor, report: Report, on_sent: Callable[[int], None]) -> set[int]:
+        """Lines that one side failed: a fault is quicker than a vector, and tells nothing about speed."""
+
+        def ask_both(one: Recorded) -> "_Pair":
+            return _Pair(one.line, self.old.read(one.request), self.new.read(one.request))
+
+        failed = set()
+        for line, old, new in _in_order(pool, ask_both, read_requests(self.path, report.add_corrupt), self.concurrency):
+            report.add(line, old, new)
+            on_sent(1)
+            if old.fault or new.fault:
+                failed.add(line)
+        return failed
+
+    def _time(self, pool: ThreadPoolExecutor, report: Report, turn: list[RecordedRequest], *, new_first: bool) -> None:
+        """One block to both; who is first changes, so that a machine that slows down hits both."""
+        sides = [(self.old, report.old), (self.new, report.new)]
+        seconds = {}
+        for server, side in reversed(sides) if new_first else sides:
+            started = time.perf_counter()
+            answered = list(pool.map(server.answers, turn))
+            seconds[server] = time.perf_counter() - started
+            side.timed_failed += answered.count(False)
+        report.add_turn(len(turn), seconds[self.old], seconds[self.new])
+
+
+class _Pair(NamedTuple):
+    line: int
+    old: Reading
+    new: Reading
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Given], Result], items: Iterable[Given], at_once: int
+) -> Iterator[Result]:
+    """Results in order; a few are under way, never all of them, so that a recording of any size fits into memory."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) >= 2 * at_once:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _turns(requests: Iterable[RecordedRequest], count: int) -> Iterator[list[RecordedRequest]]:
+    turn: list[RecordedRequest] = []
+    size = 0
+    for request in requests:
+        turn.append(request)
+        size += len(request.body)
+        if len(turn) == count or size >= _TURN_BYTES:
+            yield turn
+            turn, size = [], 0
+    if turn:
+        yield turn
+
+
+def _retry_after(reply: Reply) -> float:
+    """Seconds that a busy service asks to wait; 0 if it is not busy, or does not say."""
+    text = next((value for name, value in reply.headers if name.lower() == "retry-after"), "")
+    return min(float(text), _MAX_PAUSE) if reply.status == _BUSY and text.isascii() and text.isdecimal() else 0.0
