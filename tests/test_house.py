@@ -44,7 +44,8 @@ DOORS = {
     "typer": {"cli", "commands"},
 }
 # Settings are read where a process begins, and travel as values from there.
-ENVIRONMENT_READERS = {"cli", "__main__"}
+# One library can be silenced only by a variable.
+ENVIRONMENT_READERS = {"cli", "__main__", "onnx_engine"}
 # Broad excepts: so that every waiter of a failed batch is answered; and where a library raises nothing narrower.
 BROAD = {"batcher": 1, "tokenizer": 1}
 

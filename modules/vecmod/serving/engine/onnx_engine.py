@@ -1,7 +1,15 @@
 """The onnxruntime engine: default on CPUs. The one door to ``onnxruntime``."""
 
 import logging
+import os
 from pathlib import Path
+
+from vecmod.serving.engine.engine import Engine, EngineUnavailable, FloatArray, Inputs
+from vecmod.serving.engine.exported import ExportedEngine, TensorInfo
+from vecmod.serving.engine.network import AnyNetwork, ExportedGraph, TrainedNetwork
+
+# Since 1.31 its Linux builds call their maker; only this, set before the import, keeps them from it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import (
@@ -13,10 +21,6 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     NotImplemented,  # noqa: A004 -- its name
     RuntimeException,
 )
-
-from vecmod.serving.engine.engine import Engine, EngineUnavailable, FloatArray, Inputs
-from vecmod.serving.engine.exported import ExportedEngine, TensorInfo
-from vecmod.serving.engine.network import AnyNetwork, ExportedGraph, TrainedNetwork
 
 # Written into the file's metadata by onnx_graph, which is not imported here: serving a converted graph does
 # not need the `onnx` package.
