@@ -12,6 +12,7 @@ from vecmod.host.collection import Collection
 from vecmod.host.host_errors import InvalidClass, UnknownClass
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.registry import READY_SECONDS, ModuleRegistry
+from vecmod.host.store_collection import StoreCollection
 from vecmod.host.stores.open_store import open_store
 from vecmod.host.stores.store import StoredClass
 
@@ -89,7 +90,7 @@ class ModuleHost:
             raise UnknownClass(f"there is no class {name} in {self._settings.store}; it has: {have}")
         config = self._parse(stored.definition, known_modules())
         client = partial(self._client, config)
-        return Collection(config, client, self._store, stored.dim, self._settings.concurrency)
+        return StoreCollection(config, client, self._store, stored.dim, self._settings.concurrency)
 
     def drop_class(self, name: str) -> None:
         """Delete a class with all its objects."""
