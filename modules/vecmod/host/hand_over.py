@@ -12,8 +12,9 @@ from vecmod.host.stores.vectorizing import Handed, VectorizingStore
 from vecmod.host.stores.weaviate_values import uuid_of
 
 _BATCH_OBJECTS = 64
-# Weaviate takes requests of 100 MB.
 _BATCH_CHARACTERS = 16 << 20
+# Weaviate takes requests of 104858000 bytes (GRPC_MAX_MESSAGE_SIZE).
+_OBJECT_CHARACTERS = 100_000_000
 
 
 class Target(NamedTuple):
@@ -65,10 +66,12 @@ class HandOver:
             one = prepare(self._config, given)
             if not self._ours and uuid_of(one.id) != one.id:
                 raise InvalidObject("its id is no UUID (lower case), but its class was not made by vecmod; give it one")
+            size = sum(len(piece.value) for piece in one.pieces)
+            if size > _OBJECT_CHARACTERS:
+                raise InvalidObject(f"has {size // 1_000_000} MB to vectorise, and Weaviate takes requests of 104 MB")
         except HostError as error:
             self._fail(name_of(given), error)
             return
-        size = sum(len(piece.value) for piece in one.pieces)
         if one.id in self._batch or self._size + size > _BATCH_CHARACTERS or len(self._batch) == _BATCH_OBJECTS:
             self._send()
         self._batch[one.id] = one

@@ -7,7 +7,10 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from vecmod.host.host_errors import InvalidSettings
 
 _USERINFO = re.compile(r"(?<=://)[^/?#]*@")
-_WEAVIATE_FORM = "weaviate://host:8080?grpc=50051, weaviate+https://host, with a key weaviate://:KEY@host"
+_WEAVIATE_FORM = (
+    "weaviate://host:8080?grpc=50051, weaviate+https://host?grpc=other-host:443 (gRPC needs an address of its own), "
+    "with a key weaviate://:KEY@host"
+)
 _HTTP, _HTTPS, _GRPC = 8080, 443, 50051
 
 
@@ -28,29 +31,24 @@ def shown(url: str) -> str:
 
 
 def parse_weaviate_url(url: str) -> WeaviateUrl:
-    """``weaviate://[:key@]host[:8080][?grpc=[host:]50051]``; with ``weaviate+https`` both ports are 443.
+    """``weaviate[+https]://[:key@]host[:8080][?grpc=[host:]50051]``; https has port 443.
 
     Raises:
         InvalidSettings: with what is expected; the key is not in the message.
     """
     try:
         parts = urlsplit(url)
-        port, given = parts.port, parse_qs(parts.query, strict_parsing=bool(parts.query))
+        secure = parts.scheme == "weaviate+https"
+        given = parse_qs(parts.query, strict_parsing=bool(parts.query))
         grpc = urlsplit(f"//{_grpc(given)}")
-        grpc_port = grpc.port
+        host, port = parts.hostname or "", parts.port or (_HTTPS if secure else _HTTP)
+        place = WeaviateUrl(host, port, grpc.hostname or host, grpc.port or _GRPC, secure, _key(parts))
     except ValueError as error:
         raise InvalidSettings(f"VECMOD_STORE={shown(url)!r} cannot be used; write {_WEAVIATE_FORM}") from error
-    if not parts.hostname or parts.path not in ("", "/") or given.keys() - {"grpc"}:
+    one_address = (place.host, place.port) == (place.grpc_host, place.grpc_port)
+    if not place.host or parts.path not in ("", "/") or given.keys() - {"grpc"} or one_address:
         raise InvalidSettings(f"VECMOD_STORE={shown(url)!r} cannot be used; write {_WEAVIATE_FORM}")
-    secure = parts.scheme == "weaviate+https"
-    return WeaviateUrl(
-        parts.hostname,
-        port or (_HTTPS if secure else _HTTP),
-        grpc.hostname or parts.hostname,
-        grpc_port or (_HTTPS if secure else _GRPC),
-        secure,
-        _key(parts),
-    )
+    return place
 
 
 def _grpc(given: dict[str, list[str]]) -> str:

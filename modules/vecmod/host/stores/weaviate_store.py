@@ -19,9 +19,9 @@ from weaviate.exceptions import (
     WeaviateBaseError,
     WeaviateConnectionError,
     WeaviateInsertManyAllFailedError,
-    WeaviateInvalidInputError,
 )
 
+from vecmod.host.classconfig import CLASS_NAME
 from vecmod.host.host_errors import HostError, InvalidClass, InvalidObject, ServiceUnreachable, StoreError
 from vecmod.host.stores.filter import And, Filter, NoneOf, OneOf, Or, Order
 from vecmod.host.stores.store import FINGERPRINT, ORIGINAL_ID, Hit, Record, clamp_distance
@@ -89,7 +89,9 @@ class WeaviateStore:
             return sorted(self._client.collections.list_all())
 
     def drop_class(self, name: str) -> None:
-        """Delete a class."""
+        """Delete a class; the name becomes part of a path, so it must be one."""
+        if not CLASS_NAME.fullmatch(name):
+            return
         with self._translated(f"dropping class {name}"):
             self._client.collections.delete(name)
 
@@ -213,14 +215,14 @@ class WeaviateStore:
             yield
         except UnexpectedStatusCodeError as error:
             raise self._refusal(action, error) from error
-        except WeaviateInvalidInputError as error:
-            raise StoreError(f"{action} failed: {error.message}") from error
         except (WeaviateConnectionError, httpx.HTTPError, OSError) as error:
             # What the client itself says of a connection that broke is only what it was about to do.
             reason = error.__cause__ if isinstance(error, WeaviateConnectionError) else error
             raise StoreError(f"{action} failed: {reason or error}; is Weaviate at {self._at} running?") from error
         except WeaviateBaseError as error:
             raise fault_of(action, error.message) from error
+        except (KeyError, ValueError, AssertionError) as error:
+            raise StoreError(f"{action} failed: the client cannot read the answer of {self._at} ({error!r})") from error
 
     def _refusal(self, action: str, error: UnexpectedStatusCodeError) -> HostError:
         words = _words(error.error) or error.message
@@ -229,7 +231,7 @@ class WeaviateStore:
         if error.status_code == _REFUSED and action.startswith("creating"):
             return InvalidClass(f"Weaviate refuses the class: {words}")
         if error.status_code == _NOT_FOUND:
-            return StoreError(f"{action} failed: it is not there")
+            return StoreError(f"{action} failed: it is not there; is it Weaviate at {self._at}?")
         return fault_of(action, words)
 
 
