@@ -40,6 +40,8 @@ DOORS = {
     "uvicorn": {"server", "protocol"},
     "pymilvus": {"milvus_store"},
     "milvus_lite": {"milvus_store"},
+    "weaviate": {"weaviate_store"},
+    "httpx": {"weaviate_store"},
     "urllib3": {"client", "remote", "upstream"},
     "typer": {"cli", "commands"},
 }

@@ -12,18 +12,13 @@ import pytest
 from PIL import Image
 
 import running
+from go_client import as_go_sends
 from pictures import b64, encoded, gradient, photo
 from vecmod.contract.errors import ErrorBody
 from vecmod.contract.meta_api import MetaResponse
 from vecmod.contract.vectors_api import VectorizeResponse, VectorResponse
 
 CAT = b64(photo("cat"))
-
-
-def as_weaviate_sends(path: str, body: str, host: str) -> bytes:
-    """Request line and headers of Weaviate's Go client, in its order; no Content-Type."""
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Go-http-client/1.1\r\n"
-    return f"{head}Content-Length: {len(body.encode())}\r\nAccept-Encoding: gzip\r\n\r\n{body}".encode()
 
 
 @pytest.fixture
@@ -45,7 +40,7 @@ def exchange(service: running.Caller, raw: bytes) -> tuple[http.client.HTTPRespo
 @pytest.mark.parametrize("path", ["/vectors", "/vectors/", "//vectors", "/vectors//", "http://i2v/vectors"])
 def test_what_weaviate_sends_is_answered(path: str, service: running.Caller) -> None:
     body = json.dumps({"id": "8d5a3aa2-3c8d-4589-9ae1-3f638f506970_0", "image": CAT}, separators=(",", ":"))
-    response, raw = exchange(service, as_weaviate_sends(path, body, "i2v-neural:8080"))
+    response, raw = exchange(service, as_go_sends("POST", path, "i2v-neural:8080", body.encode()))
     assert response.status == 200
     assert response.getheader("Content-Type") == "application/json"
     assert response.getheader("Content-Length") == str(len(raw))
@@ -223,5 +218,5 @@ def test_many_requests_on_one_connection(connection: http.client.HTTPConnection)
 def test_many_short_connections(service: running.Caller) -> None:
     body = json.dumps({"id": "1", "image": b64(encoded(gradient(8, 8)))})
     for _ in range(80):
-        response, _ = exchange(service, as_weaviate_sends("/vectors", body, "h"))
+        response, _ = exchange(service, as_go_sends("POST", "/vectors", "h", body.encode()))
         assert response.status == 200

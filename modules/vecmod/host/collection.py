@@ -1,42 +1,27 @@
-"""One class in one store: insert objects, ask for the nearest."""
+"""One class: insert objects, ask for the nearest; the same whichever store keeps it."""
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from vecmod.contract.modality import AUDIO, DEPTH, IMAGE, IMU, THERMAL, VIDEO, Modality
 from vecmod.host.classconfig import ClassConfig
-from vecmod.host.client import ServiceClient
-from vecmod.host.host_errors import InvalidQuery, UnknownObject
-from vecmod.host.ingest import Ingest, IngestReport
+from vecmod.host.ingest import IngestReport
 from vecmod.host.media_input import MediaInput
-from vecmod.host.near_text import Move, TextQuery, text_vector
-from vecmod.host.search import Page, PageOptions, Search
-from vecmod.host.stores.store import Hit, Record, Store, Vector
-
-_DELETE_BATCH = 1000
+from vecmod.host.near_text import Move
+from vecmod.host.search import PageOptions
+from vecmod.host.stores.store import Hit, Record, Vector
 
 
-class Collection:
-    """A class, the service that vectorises it, and the store that keeps it.
+class Collection(ABC):
+    """A class in a store.
 
-    Args:
+    Attributes:
         config: the class.
-        client: gives the client of the class's module; asked only when something has to be vectorised.
-        store: where the objects are.
-        dim: length of their vectors.
-        concurrency: objects vectorised at once.
     """
 
-    def __init__(
-        self, config: ClassConfig, client: Callable[[], ServiceClient], store: Store, dim: int, concurrency: int
-    ) -> None:
-        self.config = config
-        self.dim = dim
-        self._client = client
-        self._store = store
-        self._concurrency = concurrency
-        self._search = Search(config, store, dim)
+    config: ClassConfig
 
     def insert(self, properties: Mapping[str, Any], object_id: str | None = None) -> str:
         """Store one object, replacing one with the same id; its id, a new UUID if none is given.
@@ -48,6 +33,7 @@ class Collection:
         self.insert_many([{"id": name, "properties": properties}]).raise_first()
         return name
 
+    @abstractmethod
     def insert_many(
         self, objects: Iterable[Mapping[str, Any]], on_done: Callable[[int], object] = lambda _: None
     ) -> IngestReport:
@@ -55,48 +41,38 @@ class Collection:
 
         Objects that are there already, equal, are skipped. The report names each object that failed.
         """
-        return Ingest(self.config, self._client(), self._store, self._concurrency, on_done).run(objects)
 
+    @abstractmethod
     def get(self, object_id: str) -> Record:
         """A stored object with its vector.
 
         Raises:
             UnknownObject: if there is none of that id.
         """
-        found = self._store.get(self.config.name, [object_id])
-        if not found:
-            raise UnknownObject(f"class {self.config.name} has no object {object_id!r}")
-        return found[0]
 
+    @abstractmethod
     def delete(self, object_ids: Sequence[str]) -> None:
         """Delete objects; ids that do not exist are ignored."""
-        self._store.delete(self.config.name, object_ids)
 
+    @abstractmethod
     def find(self, filter: Mapping[str, Any] | None = None, limit: int = 100) -> list[Record]:  # noqa: A002 -- the field's word
         """Objects that meet a filter (see :mod:`vecmod.host.narrow`), in any order, without their vectors.
 
         Raises:
             InvalidQuery: if the filter cannot be asked.
         """
-        return self._search.find(filter, limit)
 
+    @abstractmethod
     def delete_many(self, filter: Mapping[str, Any]) -> int:  # noqa: A002
         """Delete all objects that meet a filter; their number.
 
         Raises:
             InvalidQuery: if the filter is empty or cannot be asked.
         """
-        if not filter:
-            raise InvalidQuery("delete_many needs a filter; to delete everything, drop the class")
-        deleted = 0
-        while found := self.find(filter, _DELETE_BATCH):
-            self.delete([one.id for one in found])
-            deleted += len(found)
-        return deleted
 
+    @abstractmethod
     def count(self) -> int:
         """Number of objects."""
-        return self._store.count(self.config.name)
 
     def near_image(self, image: MediaInput, **page: Unpack[PageOptions]) -> list[Hit]:
         """Objects like a picture (path, bytes, binary file, PIL image or base64), nearest first.
@@ -127,6 +103,7 @@ class Collection:
         """Objects like a depth picture; raises as :meth:`near_image`."""
         return self._near(DEPTH, depth, page)
 
+    @abstractmethod
     def near_text(
         self,
         text: str | Sequence[str],
@@ -141,27 +118,23 @@ class Collection:
             InvalidQuery: if the module reads no text, or the numbers make no sense.
             ServiceError, ServiceUnreachable: if it cannot be vectorised.
         """
-        part = Page(**page)
-        self._search.check(part)
-        query = TextQuery([text] if isinstance(text, str) else text, to, away)
-        vector = text_vector(self._client(), query, lambda name: self.get(name).vector)
-        return self._search.near_vector(vector, part)
 
+    @abstractmethod
     def near_object(self, object_id: str, **page: Unpack[PageOptions]) -> list[Hit]:
         """Objects like a stored one, without that one, nearest first.
 
         Raises:
             UnknownObject: if there is none of that id.
         """
-        return self._search.near_vector(self.get(object_id).vector, Page(**page), without=object_id)
 
+    @abstractmethod
     def near_vector(self, vector: Sequence[float] | Vector, **page: Unpack[PageOptions]) -> list[Hit]:
-        """Objects near a vector of ``dim`` numbers, nearest first.
+        """Objects near a vector, nearest first.
 
         Raises:
             InvalidQuery: if the vector cannot be one of this class.
         """
-        return self._search.near_vector(vector, Page(**page))
 
+    @abstractmethod
     def _near(self, modality: Modality, medium: MediaInput, page: PageOptions) -> list[Hit]:
-        return self._search.near_media(self._client(), modality, medium, Page(**page))
+        """Objects like a medium."""

@@ -40,7 +40,7 @@ def read_fields(
     settings: Mapping[str, Any], modalities: Sequence[Modality], *, by_position: bool
 ) -> tuple[VectorField, ...]:
     """Weaviate: usecases/modulecomponents/settings/base_class_multimodal_settings.go; all faults, in wire order."""
-    settings = _with_one_spelling(settings)
+    settings = with_one_spelling(settings)
     faults: list[str] = []
     fields: list[VectorField] = []
     for modality in modalities:
@@ -55,7 +55,7 @@ def read_fields(
     return tuple(_by_position(fields, modalities) if by_position else fields)
 
 
-def _with_one_spelling(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_one_spelling(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """``IMUFields``, as Weaviate's Python client writes it and Weaviate itself does not read it, is ``imuFields``."""
     weights = settings.get("weights")
     if isinstance(weights, Mapping):

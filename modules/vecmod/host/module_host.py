@@ -13,8 +13,12 @@ from vecmod.host.host_errors import InvalidClass, UnknownClass
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.named_vectors import NamedVectors
 from vecmod.host.registry import READY_SECONDS, ModuleRegistry
-from vecmod.host.stores.open_store import open_store
+from vecmod.host.store_collection import StoreCollection
+from vecmod.host.stores.open_store import open_database
 from vecmod.host.stores.store import StoredClass
+from vecmod.host.stores.store_url import shown
+from vecmod.host.stores.vectorizing import VectorizingStore
+from vecmod.host.weaviate_classes import WeaviateClasses
 
 
 class ModuleHost:
@@ -35,7 +39,7 @@ class ModuleHost:
         self._settings = settings
         self._ready_seconds = ready_seconds
         self._registry: ModuleRegistry | None = None
-        self._store = open_store(settings.store)
+        self._store = open_database(settings.store)
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +69,8 @@ class ModuleHost:
             InvalidClass: if the definition cannot work, or differs from the one in the store.
             ServiceUnreachable: if the length of the vectors cannot be asked for.
         """
+        if isinstance(self._store, VectorizingStore):
+            return WeaviateClasses(self._store, self._settings).create(definition, vector)
         known = known_modules()
         enabled = {name: known[name] for name in self._settings.enable_modules if name in known}
         config = self._parse(definition, enabled, vector)
@@ -93,13 +99,11 @@ class ModuleHost:
         Raises:
             UnknownClass: listing those there are.
         """
-        stored = self._store.get_class(name) if CLASS_NAME.fullmatch(name) else None
-        if stored is None:
+        collection = self._open(name) if CLASS_NAME.fullmatch(name) else None
+        if collection is None:
             have = ", ".join(self.class_names()) or "none"
-            raise UnknownClass(f"there is no class {name} in {self._settings.store}; it has: {have}")
-        config = self._parse(stored.definition, known_modules())
-        client = partial(self._client, config)
-        return Collection(config, client, self._store, stored.dim, self._settings.concurrency)
+            raise UnknownClass(f"there is no class {name} in {shown(self._settings.store)}; it has: {have}")
+        return collection
 
     def drop_class(self, name: str) -> None:
         """Delete a class with all its objects."""
@@ -110,6 +114,17 @@ class ModuleHost:
         if self._registry is None:
             self._registry = ModuleRegistry(self._settings, self._ready_seconds)
         return self._registry
+
+    def _open(self, name: str) -> Collection | None:
+        """The one place that knows two kinds of stores: those that keep vectors, and those that make them."""
+        if isinstance(self._store, VectorizingStore):
+            return WeaviateClasses(self._store, self._settings).get(name)
+        stored = self._store.get_class(name)
+        if stored is None:
+            return None
+        config = self._parse(stored.definition, known_modules())
+        client = partial(self._client, config)
+        return StoreCollection(config, client, self._store, stored.dim, self._settings.concurrency)
 
     def _parse(
         self, definition: Mapping[str, Any], modules: Mapping[str, KnownModule], vector: str = ""

@@ -48,6 +48,12 @@ class Page:
         if self.distance is not None and not 0 <= self.distance <= 2:  # noqa: PLR2004 -- the range of the measure
             raise InvalidQuery(f"distance is a cosine distance from 0 to 2, not {self.distance:g}")
 
+    def cut(self, hit: Hit) -> Hit:
+        """The hit with the properties that are wanted."""
+        if self.properties is None:
+            return hit
+        return replace(hit, properties={key: hit.properties[key] for key in self.properties if key in hit.properties})
+
 
 class PageOptions(TypedDict, total=False):
     """The parts of a :class:`Page` as keywords of a query."""
@@ -96,7 +102,7 @@ class Search:
         hits = [hit for hit in self._store.search(self._config.name, query, window, condition) if hit.id != without]
         if page.distance is not None:
             hits = [hit for hit in hits if hit.distance <= page.distance + _ROUNDING]
-        return [_with_only(hit, page.properties) for hit in hits[page.offset : page.offset + page.limit]]
+        return [page.cut(hit) for hit in hits[page.offset : page.offset + page.limit]]
 
     def _checked(self, vector: Sequence[float] | Vector) -> Vector:
         try:
@@ -111,9 +117,3 @@ class Search:
         if fault := direction_fault(query):
             raise InvalidQuery(f"the query vector {fault}")
         return query
-
-
-def _with_only(hit: Hit, names: Sequence[str] | None) -> Hit:
-    if names is None:
-        return hit
-    return replace(hit, properties={name: hit.properties[name] for name in names if name in hit.properties})

@@ -2,11 +2,23 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import cast
 
 from vecmod.host.host_errors import InvalidSettings
 from vecmod.host.stores.store import Store
+from vecmod.host.stores.store_url import shown
+from vecmod.host.stores.vectorizing import VectorizingStore
 
-_FORMS = "a file name ending in .db (Milvus Lite), http://host:19530 (Milvus), or memory://"
+_FORMS = (
+    "a file name ending in .db (Milvus Lite), http://host:19530 (Milvus), weaviate://host:8080 (Weaviate), or memory://"
+)
+
+
+def open_database(url: str) -> Store | VectorizingStore:
+    """A store that keeps vectors, or one that makes them, too; raises as :func:`open_store`."""
+    if url.startswith(("weaviate://", "weaviate+https://")):
+        return cast("VectorizingStore", _adapter("weaviate_store", "WeaviateStore", extra="weaviate")(url))
+    return open_store(url)
 
 
 def open_store(url: str) -> Store:
@@ -20,7 +32,7 @@ def open_store(url: str) -> Store:
         return _adapter("memory_store", "MemoryStore")()
     if url.endswith(".db") or url.startswith(("http://", "https://")):
         return _adapter("milvus_store", "MilvusStore", extra="milvus")(url)
-    raise InvalidSettings(f"VECMOD_STORE={url!r} is not a store: {_FORMS}")
+    raise InvalidSettings(f"VECMOD_STORE={shown(url)!r} is not a store: {_FORMS}")
 
 
 def _adapter(module: str, kind: str, extra: str = "") -> Callable[..., Store]:

@@ -109,7 +109,8 @@ _MAX_ID = 255
 _LINE_ENDS = "\r\n"
 # What adapters call their own columns, on every store, so that objects can move from one to another.
 FINGERPRINT = "vecmod_fingerprint"
-RESERVED = frozenset({"id", "vector", FINGERPRINT})
+ORIGINAL_ID = "vecmod_id"
+RESERVED = frozenset({"id", "vector", FINGERPRINT, ORIGINAL_ID})
 
 
 def sift(records: Sequence[Record], dim: int) -> tuple[list[Record], list[Rejection]]:
