@@ -14,6 +14,7 @@ from vecmod.host.host_settings import HostSettings
 from vecmod.host.registry import READY_SECONDS, ModuleRegistry
 from vecmod.host.stores.open_store import open_store
 from vecmod.host.stores.store import StoredClass
+from vecmod.host.stores.store_url import without_secrets
 
 
 class ModuleHost:
@@ -86,7 +87,7 @@ class ModuleHost:
         stored = self._store.get_class(name) if CLASS_NAME.fullmatch(name) else None
         if stored is None:
             have = ", ".join(self.class_names()) or "none"
-            raise UnknownClass(f"there is no class {name} in {self._settings.store}; it has: {have}")
+            raise UnknownClass(f"there is no class {name} in {without_secrets(self._settings.store)}; it has: {have}")
         config = self._parse(stored.definition, known_modules())
         client = partial(self._client, config)
         return Collection(config, client, self._store, stored.dim, self._settings.concurrency)
