@@ -5,8 +5,12 @@ from importlib import import_module
 
 from vecmod.host.host_errors import InvalidSettings
 from vecmod.host.stores.store import Store
+from vecmod.host.stores.store_url import without_secrets
 
-_FORMS = "a file name ending in .db (Milvus Lite), http://host:19530 (Milvus), or memory://"
+_FORMS = (
+    "a file name ending in .db (Milvus Lite), http://host:19530 (Milvus), "
+    "tidb://user:password@host:4000/database (TiDB), or memory://"
+)
 
 
 def open_store(url: str) -> Store:
@@ -18,9 +22,11 @@ def open_store(url: str) -> Store:
     """
     if url == "memory://":
         return _adapter("memory_store", "MemoryStore")()
+    if url.startswith(("tidb://", "mysql://")):
+        return _adapter("tidb_store", "TiDBStore", extra="tidb")(url)
     if url.endswith(".db") or url.startswith(("http://", "https://")):
         return _adapter("milvus_store", "MilvusStore", extra="milvus")(url)
-    raise InvalidSettings(f"VECMOD_STORE={url!r} is not a store: {_FORMS}")
+    raise InvalidSettings(f"VECMOD_STORE={without_secrets(url)!r} is not a store: {_FORMS}")
 
 
 def _adapter(module: str, kind: str, extra: str = "") -> Callable[..., Store]:
