@@ -36,6 +36,8 @@ DOORS = {
     "uvicorn": {"server", "protocol"},
     "pymilvus": {"milvus_store"},
     "milvus_lite": {"milvus_store"},
+    "pytidb": {"tidb_store", "tidb_sql", "tidb_embedding"},
+    "sqlalchemy": {"tidb_store", "tidb_sql"},
     "urllib3": {"client"},
     "typer": {"cli"},
 }
