@@ -1,5 +1,6 @@
-"""What many tests need: a cache for converted graphs, seeded weights, a running service."""
+"""What many tests need: a cache for converted graphs, seeded weights, a running service, what stands in for TiDB."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 import running
 import seeded_resnet50
+import stand_in_tidb
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +33,19 @@ def clip_service(cache: Path) -> Iterator[running.Caller]:
     """multi2vec-clip with the built-in model."""
     with running.in_thread(running.clip(cache)) as caller:
         yield caller
+
+
+@pytest.fixture(scope="session")
+def tidb_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stand_in_tidb.StandIn]:
+    with stand_in_tidb.running(tmp_path_factory.mktemp("tidb") / "kept.sqlite") as server:
+        yield server
+
+
+@pytest.fixture(params=["stand-in", "server"])
+def tidb_url(request: pytest.FixtureRequest) -> str:
+    """Of the stand-in, and of a real server if there is one."""
+    if request.param == "stand-in":
+        return str(request.getfixturevalue("tidb_stand_in").url)
+    if not os.environ.get("TIDB_URL"):
+        pytest.skip("TIDB_URL is not set: not run on a real TiDB")
+    return os.environ["TIDB_URL"]

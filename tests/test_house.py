@@ -42,6 +42,8 @@ DOORS = {
     "milvus_lite": {"milvus_store"},
     "weaviate": {"weaviate_store"},
     "httpx": {"weaviate_store"},
+    "pytidb": {"tidb_store", "tidb_sql", "tidb_embedding"},
+    "sqlalchemy": {"tidb_store", "tidb_sql"},
     "urllib3": {"client", "remote", "upstream"},
     "typer": {"cli", "commands"},
 }

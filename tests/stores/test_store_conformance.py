@@ -1,6 +1,6 @@
 """One suite, every store that can be reached: what the module host relies on, database by database.
 
-Milvus server: set MILVUS_URL=http://host:19530 to run the suite there too.
+Servers: set MILVUS_URL=http://host:19530 or TIDB_URL=tidb://user:password@host:4000/database to run it there too.
 """
 
 import os
@@ -40,17 +40,19 @@ CLASS = StoredClass(
 RANDOM = np.random.default_rng(11)
 VECTORS = RANDOM.normal(size=(50, DIM)).astype(np.float32)
 
-STORES: dict[str, Callable[[Path], str]] = {
+STORES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "memory": lambda _: "memory://",
-    "milvus-lite": lambda folder: str(folder / "store.db"),
+    "milvus-lite": lambda request: str(request.getfixturevalue("tmp_path") / "store.db"),
+    "tidb-stand-in": lambda request: str(request.getfixturevalue("tidb_stand_in").url),
 }
-if os.environ.get("MILVUS_URL"):
-    STORES["milvus"] = lambda _: os.environ["MILVUS_URL"]
+for server in ("milvus", "tidb"):
+    if url := os.environ.get(f"{server.upper()}_URL"):
+        STORES[server] = lambda _, url=url: url  # type: ignore[misc]
 
 
 @pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(STORES[request.param](tmp_path))
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    opened = open_store(STORES[request.param](request))
     opened.drop_class(NAME)
     opened.create_class(NAME, CLASS)
     yield opened

@@ -44,7 +44,8 @@ class HostSettings(BaseModel):
     modules_client_timeout: Annotated[float, BeforeValidator(parse_duration)] = Field(
         50.0, alias="MODULES_CLIENT_TIMEOUT", description="limit of one call to a service, a Go duration such as 50s"
     )
-    store: str = Field("vecmod.db", alias="VECMOD_STORE", description="URL or file of the vector database")
+    # It may have a password in it.
+    store: str = Field("vecmod.db", alias="VECMOD_STORE", description="URL or file of the vector database", repr=False)
     concurrency: Annotated[int, Field(gt=0)] = Field(
         16, alias="VECMOD_CONCURRENCY", description="objects vectorised at once"
     )

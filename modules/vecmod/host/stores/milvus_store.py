@@ -27,6 +27,7 @@ from vecmod.host.stores.store import (
     id_fault,
     sift,
 )
+from vecmod.host.stores.store_url import shown
 
 # Both log every failed call with a traceback; ours are raised as StoreError, with the reason.
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
@@ -59,7 +60,7 @@ class MilvusStore:
         except MilvusException as error:
             # For a file, the library gives no reason.
             advice = "does another process have it open, or may this user not write there?" if self._file else ""
-            raise StoreError(f"opening {uri} failed: {error.message}; {advice or 'is it running?'}") from error
+            raise StoreError(f"opening {shown(uri)} failed: {error.message}; {advice or 'is it running?'}") from error
 
     def create_class(self, name: str, stored: StoredClass) -> None:
         """Make a collection; its definition is kept in the collection's own properties."""

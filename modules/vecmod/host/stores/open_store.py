@@ -10,7 +10,8 @@ from vecmod.host.stores.store_url import shown
 from vecmod.host.stores.vectorizing import VectorizingStore
 
 _FORMS = (
-    "a file name ending in .db (Milvus Lite), http://host:19530 (Milvus), weaviate://host:8080 (Weaviate), or memory://"
+    "a file name ending in .db (Milvus Lite), http://host:19530 (Milvus), tidb://user:password@host:4000/database "
+    "(TiDB), weaviate://host:8080 (Weaviate), or memory://"
 )
 
 
@@ -30,6 +31,8 @@ def open_store(url: str) -> Store:
     """
     if url == "memory://":
         return _adapter("memory_store", "MemoryStore")()
+    if url.startswith(("tidb://", "mysql://")):
+        return _adapter("tidb_store", "TiDBStore", extra="tidb")(url)
     if url.endswith(".db") or url.startswith(("http://", "https://")):
         return _adapter("milvus_store", "MilvusStore", extra="milvus")(url)
     raise InvalidSettings(f"VECMOD_STORE={shown(url)!r} is not a store: {_FORMS}")
