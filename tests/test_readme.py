@@ -48,6 +48,13 @@ def test_weaviate_examples(service: running.Caller, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "0.06 {'title': 'a cat'}\ncat 0.06 {'title': 'a cat'}\n"
 
 
+@pytest.mark.usefixtures("pictures")
+def test_embeddings_example(clip_service: running.Caller, capsys: pytest.CaptureFixture[str]) -> None:
+    (snippet,) = (one for one in SNIPPETS if "import OpenAI" in one)
+    exec(snippet.replace("http://127.0.0.1:8080", clip_service.url), {})  # noqa: S102 -- our own README
+    assert capsys.readouterr().out == "True\n"
+
+
 def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (Path(__file__).parents[1] / target).exists(), target
