@@ -17,7 +17,7 @@ _MAX_IDS = 300_000
 # Characters that token ids may stand for, if the body was shorter: a token has up to 128, most have four.
 _MAX_TEXT = 4 * 1024 * 1024
 _PICTURE = re.compile(r"data:image/[^,]{1,100};base64,")
-_URL = re.compile(r"https?://\S+")
+_URL = re.compile(r"https?://\S+", re.IGNORECASE)
 _KINDS = 'must be a text, a list of token ids, or an object with one string: {"text"}, {"image"}, {"url"} or {"bytes"}'
 _PARTS = 'must be {"type": "text", "text": "..."} or {"type": "image_url", "image_url": {"url": "..."}}'
 
