@@ -1,5 +1,6 @@
 """What many tests need: a cache for converted graphs, seeded weights, a running service, what stands in for TiDB."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 import running
 import seeded_resnet50
 import stand_in_tidb
+from embedding_clients import OFFLINE, copy_token_table
+
+os.environ.update(OFFLINE)
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +53,30 @@ def tidb_url(request: pytest.FixtureRequest) -> str:
     if not os.environ.get("TIDB_URL"):
         pytest.skip("TIDB_URL is not set: not run on a real TiDB")
     return os.environ["TIDB_URL"]
+
+
+@pytest.fixture(scope="session")
+def token_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[running.Caller]:
+    """multi2vec-clip with the built-in model that can read token ids, and takes URL strings for pictures."""
+    folder = tmp_path_factory.mktemp("tokens")
+    copy_token_table(folder)
+    with running.in_thread(running.clip(folder, VECMOD_URL_STRINGS="1")) as caller:
+        yield caller
+
+
+@pytest.fixture(scope="module")
+def closed_litellm() -> Iterator[None]:
+    """Closes what litellm would keep open until the process ends: a client for each address, and an event loop."""
+    import litellm  # noqa: PLC0415 -- takes seconds
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    clients = litellm.in_memory_llm_clients_cache.cache_dict
+    for client in clients.values():
+        left = client.close()
+        if asyncio.iscoroutine(left):
+            loop.run_until_complete(left)
+    clients.clear()
+    asyncio.set_event_loop(None)
+    loop.close()

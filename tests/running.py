@@ -136,12 +136,12 @@ def service_of(
     return server
 
 
-def send(caller: Caller, body: bytes, announced: int | None = None) -> socket.socket:
+def send(caller: Caller, body: bytes, announced: int | None = None, path: str = "/vectors") -> socket.socket:
     """A connection on which a POST was begun, or sent whole; closing it is the caller's."""
     host, port = caller.url.removeprefix("http://").split(":")
     opened = socket.create_connection((host, int(port)), timeout=30)
     length = len(body) if announced is None else announced
-    opened.sendall(f"POST /vectors HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n".encode() + body)
+    opened.sendall(f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n".encode() + body)
     return opened
 
 

@@ -3,7 +3,6 @@
 On the stand-in this proves pytidb's side and ours, not TiDB; with TIDB_URL set it runs there as well.
 """
 
-import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,18 +13,14 @@ from typing import Any
 
 import pytest
 from PIL import Image
-
-# Before pytidb: its litellm would ask the network for a list of prices.
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-
 from pytidb import TiDBClient
+from pytidb.embeddings import EmbeddingFunction
 from pytidb.orm.types import TEXT
 from pytidb.schema import TableModel, TableModelMeta
 from sqlmodel import Field
 
 import running
 from pictures import SAMPLES, b64, photo
-from vecmod.contract.environment import OUR_VARIABLES
 from vecmod.host.host_errors import ServiceError, ServiceUnreachable
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.module_host import ModuleHost
@@ -33,7 +28,10 @@ from vecmod.host.stores.tidb_sql import connection_url
 from vecmod.host.tidb_embedding import VecmodEmbedding
 
 # pytidb declares vectors as lists and reads them as arrays, which pydantic remarks at every row of to_list().
-pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),
+    pytest.mark.usefixtures("closed_litellm"),
+]
 
 PHOTOS = SAMPLES / "photos"
 CAT_CROP = SAMPLES / "queries/cat-crop.png"
@@ -75,12 +73,7 @@ def ours(service: running.Caller) -> Any:
 
 
 def stock(service: running.Caller) -> Any:
-    answer = service("GET", "/v1/models")
-    if answer.status == 404:
-        pytest.skip("this service has no /v1/embeddings yet")
-    from pytidb.embeddings import EmbeddingFunction  # noqa: PLC0415 -- litellm takes seconds to import
-
-    model = answer.json()["data"][0]["id"]
+    model = service("GET", "/v1/models").json()["data"][0]["id"]
     return EmbeddingFunction(f"jina_ai/{model}", api_base=f"{service.url}/v1", api_key="none", multimodal=True)
 
 
@@ -167,9 +160,7 @@ def photo_server() -> Iterator[str]:
 def test_urls_are_fetched_by_a_service_that_may(
     function: Callable[[running.Caller], Any], new_table: Callable[[Any], Any], photo_server: str, cache: Path
 ) -> None:
-    if "VECMOD_ALLOW_URLS" not in OUR_VARIABLES:
-        pytest.skip("services fetch no URLs yet")
-    allowed = f"{photo_server.removeprefix('http://')}"
+    allowed = photo_server.removeprefix("http://")
     with running.in_thread(running.clip(cache, VECMOD_ALLOW_URLS=allowed)) as service:
         table = new_table(function(service))
         table.bulk_insert(

@@ -1,36 +1,18 @@
 """Bodies and pictures made to cost memory or time do not get them."""
 
-import gc
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
-import psutil
 import pytest
 
 import running
 from dummy_model import DummyModel
+from growth import growth_below
 from pictures import b64, encoded, gradient, png_of_size
 
 SMALL = b64(encoded(gradient(4, 4)))
 LARGE = b64(png_of_size(10_000, 10_000))
-
-
-@contextmanager
-def growth_below(megabytes: int) -> Iterator[None]:
-    """Without Python's cycle collector, which would come to the rescue at a time of its own."""
-    gc.collect()
-    process = psutil.Process()
-    before = process.memory_info().rss
-    gc.disable()
-    try:
-        yield
-        grown = (process.memory_info().rss - before) >> 20
-    finally:
-        gc.enable()
-    assert grown < megabytes
 
 
 @pytest.mark.parametrize(

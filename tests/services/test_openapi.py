@@ -5,11 +5,19 @@ import re
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 import running
+from vecmod.contract.embeddings_api import EmbeddingsRequest, EmbeddingsResponse
 from vecmod.contract.vectors_api import VectorizeRequest, VectorizeResponse, VectorRequest, VectorResponse, examples_of
 from vecmod.serving.http.openapi import build_openapi
 
+BODIES: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
+    "/vectors": (VectorRequest, VectorResponse),
+    "/vectorize": (VectorizeRequest, VectorizeResponse),
+    "/v1/embeddings": (EmbeddingsRequest, EmbeddingsResponse),
+    "/embeddings": (EmbeddingsRequest, EmbeddingsResponse),
+}
 DOCUMENT = build_openapi("img2vec-neural")
 EXAMPLES = [
     (path, name, example["value"])
@@ -24,15 +32,18 @@ EXAMPLES = [
 
 
 def test_there_are_examples() -> None:
-    assert {path for path, _, _ in EXAMPLES} == {"/vectors", "/vectorize"}
-    assert len(EXAMPLES) == len(examples_of(VectorRequest)) + len(examples_of(VectorizeRequest)) == 4
+    shown = [path for path, _, _ in EXAMPLES]
+    assert {path: shown.count(path) for path in BODIES} == {
+        path: len(examples_of(body)) for path, (body, _) in BODIES.items()
+    }
+    assert len(shown) == 12
 
 
 @pytest.mark.parametrize(("path", "name", "body"), EXAMPLES)
 def test_examples_are_answered(path: str, name: str, body: Any, service: running.Caller) -> None:
     answer = service("POST", path, body)
     assert answer.status == 200, (name, answer.body)
-    (VectorResponse if path == "/vectors" else VectorizeResponse).model_validate_json(answer.body)
+    BODIES[path][1].model_validate_json(answer.body)
 
 
 def test_the_service_hands_it_out(service: running.Caller) -> None:

@@ -4,6 +4,7 @@
     ├── RequestFault           400 malformed            the request itself is wrong; do not send it again
     │   ├── Unauthorized       401 unauthorized
     │   ├── UnknownRoute       404 unknown_route
+    │   ├── UnknownModel       404 unknown_model
     │   ├── WrongMethod        405 wrong_method
     │   ├── BodyTimeout        408 body_timeout
     │   ├── TooLarge           413 too_large            body, number of items, pixels
@@ -57,6 +58,13 @@ class UnknownRoute(RequestFault):
 
     status = 404
     code = "unknown_route"
+
+
+class UnknownModel(RequestFault):
+    """The request names a model that this service does not have."""
+
+    status = 404
+    code = "unknown_model"
 
 
 class WrongMethod(RequestFault):

@@ -23,6 +23,7 @@ from vecmod.serving.http.server import GracefulServer
 from vecmod.serving.media.decode import Decoder
 from vecmod.serving.media.image import ImageLimits
 from vecmod.serving.media.remote import RemoteFiles, RemoteLimits
+from vecmod.serving.media.token_table import read_token_table
 from vecmod.serving.media.url_rules import UrlRules
 from vecmod.serving.model.families import Family, UnknownName, find_family, load_entry_point
 from vecmod.serving.model.graph_model import GraphModel
@@ -114,6 +115,7 @@ def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:
     Raises:
         UnknownName: if the model is not one of the service's.
         EngineUnavailable: if no installed engine can run here.
+        SettingsError: if the table of token ids in the cache is not what it should be.
     """
     name, family = service.choose(service, settings)
     choice = engine_choice(settings)
@@ -124,7 +126,16 @@ def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:
         on_failure=lambda: server.stop(),  # noqa: PLW0108 -- the server is made below, from this
     )
     app = create_app(
-        AppParts(service.name, name, Door(_door_limits(settings), metrics), _limits(settings), lifecycle, metrics)
+        AppParts(
+            service.name,
+            name,
+            Door(_door_limits(settings), metrics),
+            _limits(settings),
+            lifecycle,
+            metrics,
+            read_token_table(settings.cache_dir.expanduser()),
+            settings.url_strings,
+        )
     )
     server = GracefulServer(
         app,

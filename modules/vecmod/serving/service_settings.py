@@ -77,6 +77,9 @@ class ServiceSettings(BaseModel):
     normalize: Switch | None = Field(
         None, alias="VECMOD_NORMALIZE", description="scale vectors to length 1; empty: as the official container does"
     )
+    url_strings: Switch = Field(
+        False, alias="VECMOD_URL_STRINGS", description="plain http(s) URL strings in /v1/embeddings are pictures"
+    )
     api_token: str = Field("", alias="VECMOD_API_TOKEN", description="bearer token that POST requests must carry")
     max_body_mb: Positive = Field(128, alias="VECMOD_MAX_BODY_MB", description="size of one request, MiB")
     max_in_flight_mb: Positive = Field(512, alias="VECMOD_MAX_IN_FLIGHT_MB", description="size of all requests, MiB")

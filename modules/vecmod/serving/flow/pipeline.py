@@ -47,10 +47,11 @@ class _Source(NamedTuple):
 
 
 class Embedded(NamedTuple):
-    """A vector float32 ``[dim]``, and what its sender should know; empty if nothing."""
+    """A vector float32 ``[dim]``, what its sender should know (empty if nothing), tokens that were read."""
 
     vector: FloatArray
     warning: str
+    tokens: int = 0
 
 
 class _Share(NamedTuple):
@@ -202,7 +203,7 @@ class Pipeline:
             raise EngineFault(f"{item.where}: the model gave a vector that is not finite; please report this")
         if prepared.warning:
             self._metrics.truncated.inc()
-        return Embedded(vector, f"{item.where}: {prepared.warning}" if prepared.warning else "")
+        return Embedded(vector, f"{item.where}: {prepared.warning}" if prepared.warning else "", prepared.tokens)
 
     def _open(self, source: _Source) -> Prepared | Opened:
         """The prepared item, or, if that would take much memory, the opened one."""

@@ -16,11 +16,15 @@ from vecmod.contract.errors import NotReady, VecmodError
 from vecmod.contract.meta_api import LimitsMeta
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.http.admission import Door
+from vecmod.serving.http.embedding_inputs import InputReader
+from vecmod.serving.http.embeddings import EmbeddingRoutes, ModelNames
 from vecmod.serving.http.faults import FaultAnswers
 from vecmod.serving.http.lifecycle import Lifecycle
 from vecmod.serving.http.openapi import docs_page, openapi_document
+from vecmod.serving.http.paths import EMBEDDINGS, MODELS, fold_slashes
 from vecmod.serving.http.status import StatusRoutes
 from vecmod.serving.http.vectors import VectorRoutes
+from vecmod.serving.media.token_table import TokenTable
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,20 @@ class AppParts:
     limits: LimitsMeta
     lifecycle: Lifecycle
     metrics: Metrics
+    token_table: TokenTable | None = None
+    url_strings: bool = False
 
 
 def create_app(parts: AppParts) -> Starlette:
     """The ASGI app of a service; its lifespan loads the model and, at the end, finishes what was submitted."""
     vectors = VectorRoutes(parts.door, parts.lifecycle, parts.metrics, parts.limits.max_items)
+    embeddings = EmbeddingRoutes(
+        parts.door,
+        parts.lifecycle,
+        parts.metrics,
+        ModelNames(parts.service, parts.model),
+        InputReader(parts.limits.max_items, parts.token_table, parts.url_strings),
+    )
     faults = FaultAnswers(parts.metrics)
     status = StatusRoutes(parts.service, parts.model, parts.limits, parts.lifecycle, parts.metrics)
 
@@ -52,6 +65,8 @@ def create_app(parts: AppParts) -> Starlette:
         routes=[
             Route("/vectors", vectors.post_vectors, methods=["POST"]),
             Route("/vectorize", vectors.post_vectorize, methods=["POST"]),
+            *(Route(path, embeddings.post_embeddings, methods=["POST"]) for path in EMBEDDINGS),
+            *(Route(path, embeddings.get_models) for path in MODELS),
             Route("/.well-known/live", status.live),
             Route("/.well-known/ready", status.ready),
             Route("/meta", status.meta),
@@ -75,19 +90,15 @@ def create_app(parts: AppParts) -> Starlette:
 
 
 class FoldSlashes:
-    """Treats ``//vectors`` and ``/vectors/`` as ``/vectors``: Weaviate concatenates origin and path.
-
-    So it does ``http://anything/vectors``, which HTTP allows as a request's target, too.
-    """
+    """Folds the slashes of paths before they are looked up."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Rewrite the path."""
-        if scope["type"] == "http" and (scope["path"].endswith("/") or "//" in scope["path"]):
-            path = scope["path"].partition("://")[2].partition("/")[2] if scope["path"][0] != "/" else scope["path"]
-            scope = {**scope, "path": "/" + "/".join(filter(None, path.split("/")))}
+        if scope["type"] == "http":
+            scope = {**scope, "path": fold_slashes(scope["path"])}
         await self._app(scope, receive, send)
 
 

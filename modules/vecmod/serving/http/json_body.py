@@ -1,6 +1,7 @@
 """The body of a request as JSON: read once, within limits, its faults in a sentence."""
 
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
@@ -10,9 +11,10 @@ from vecmod.contract.errors import RequestFault, TooLarge
 from vecmod.serving.flow.pipeline import Pipeline
 
 Body = TypeVar("Body", bound=BaseModel)
+Result = TypeVar("Result")
 
-# Parsing more than this would hold up the event loop by about a millisecond.
-_INLINE = 1024 * 1024
+# Parsing more than this, in bytes and in values, would hold up the event loop by about a millisecond.
+_INLINE, _INLINE_VALUES = 1024 * 1024, 20_000
 # Values that a body may have beside its items: keys of other programs, which are ignored.
 _SPARE = 10_000
 # A string's mark, or a comma; and what may stand in a string, a piece at a time: the search must let others run.
@@ -31,11 +33,22 @@ async def parse_body(kind: type[Body], raw: bytearray, pipeline: Pipeline, max_i
         TooLarge: if it has many more values than items are allowed, before memory is spent on them.
         RequestFault: if it is no JSON of this kind.
     """
-    parse = partial(_parse, kind, raw, max_items + _SPARE)
-    return parse() if len(raw) < _INLINE else await pipeline.in_pool(parse)
+    return await beside_loop(partial(read_json, kind, raw, max_items), raw, pipeline)
 
 
-def _parse(kind: type[Body], raw: bytearray, max_values: int) -> Body:
+async def beside_loop(read: Callable[[], Result], raw: bytearray, pipeline: Pipeline) -> Result:
+    """What ``read`` makes of a body: one body at a time, and beside the event loop unless it is small."""
+    small = len(raw) < _INLINE and raw.count(b",") < _INLINE_VALUES
+    return read() if small else await pipeline.in_pool(read)
+
+
+def read_json(kind: type[Body], raw: bytearray, max_items: int) -> Body:
+    """The body as JSON, which is emptied; for the event loop see :func:`parse_body`.
+
+    Raises:
+        TooLarge, RequestFault: as there.
+    """
+    max_values = max_items + _SPARE
     # A byte of JSON can become a hundred bytes of objects; base64 has no comma, so this is quick for pictures.
     if raw.count(b",") > max_values and _has_more(raw, max_values):
         raise TooLarge(f"the body has more than {max_values} values; send fewer in one request")

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from vecmod import __version__
+from vecmod.contract.embeddings_api import EmbeddingsRequest, EmbeddingsResponse, ModelsResponse, OpenAIErrorBody
 from vecmod.contract.errors import ErrorBody
 from vecmod.contract.meta_api import MetaResponse
 from vecmod.contract.vectors_api import (
@@ -20,9 +21,11 @@ from vecmod.contract.vectors_api import (
     VectorResponse,
     examples_of,
 )
+from vecmod.serving.http.paths import EMBEDDINGS, MODELS
 
 _MODELS: tuple[type[BaseModel], ...] = (
     VectorRequest, VectorResponse, VectorizeRequest, VectorizeResponse, MetaResponse, ErrorBody,
+    EmbeddingsRequest, EmbeddingsResponse, ModelsResponse, OpenAIErrorBody,
 )  # fmt: skip
 _FAULTS = {
     "400": "malformed request",
@@ -31,6 +34,12 @@ _FAULTS = {
     "413": "body, number of items or pixels over the limit",
     "422": "an item cannot be decoded or fetched, or the model has no such modality",
     "503": "busy, starting or draining; Retry-After says when to try again",
+}
+# OpenAI's clients know no 422.
+_OPENAI_FAULTS = {
+    **{status: text for status, text in _FAULTS.items() if status != "422"},
+    "400": "malformed request, an item that cannot be decoded, or a modality that the model does not have",
+    "404": "no such model",
 }
 
 
@@ -61,11 +70,16 @@ def build_openapi(service: str) -> dict[str, Any]:
             "version": __version__,
             "description": "Media are base64: standard or URL-safe, data URI prefix and line breaks allowed; "
             "or http and https URLs, of hosts that the operator allowed. "
-            "Content-Type may be missing. Every error is {error, code}.",
+            "Content-Type may be missing. Every error is {error, code}; in the routes of OpenAI's API it is theirs.",
         },
         "paths": {
             "/vectors": {"post": _post("One item to one vector", VectorRequest, VectorResponse)},
             "/vectorize": {"post": _post("Lists of items to lists of vectors", VectorizeRequest, VectorizeResponse)},
+            **{path: {"post": _post_embeddings()} for path in EMBEDDINGS},
+            **{
+                path: {"get": _get("The names of the model", {"200": _json("names", ModelsResponse)})}
+                for path in MODELS
+            },
             "/.well-known/live": {"get": _get("204 while the process runs", {"204": {"description": "alive"}})},
             "/.well-known/ready": {
                 "get": _get(
@@ -83,6 +97,12 @@ def build_openapi(service: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def _post_embeddings() -> dict[str, Any]:
+    operation = _post("Items to vectors, as OpenAI's and Jina's APIs do it", EmbeddingsRequest, EmbeddingsResponse)
+    faults = {status: _json(text, OpenAIErrorBody) for status, text in _OPENAI_FAULTS.items()}
+    return {**operation, "responses": {"200": operation["responses"]["200"], **faults}}
 
 
 def _post(summary: str, body: type[BaseModel], answer: type[BaseModel]) -> dict[str, Any]:

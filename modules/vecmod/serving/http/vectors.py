@@ -1,25 +1,19 @@
 """``POST /vectors`` (one item) and ``POST /vectorize`` (lists by modality): the official contract."""
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
-
 import numpy as np
-import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
-from vecmod.contract.errors import RequestFault, TooLarge, UnsupportedInput
+from vecmod.contract.errors import RequestFault, TooLarge
 from vecmod.contract.modality import Modality
 from vecmod.contract.vectors_api import VectorizeRequest, VectorRequest
 from vecmod.serving.engine.engine import FloatArray
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Embedded, Item, Pipeline
 from vecmod.serving.http.admission import Door
+from vecmod.serving.http.answers import json_answer, unless_gone, weighted_mean
 from vecmod.serving.http.json_body import parse_body
 from vecmod.serving.http.lifecycle import Lifecycle
-
-Result = TypeVar("Result")
 
 
 class VectorRoutes:
@@ -38,9 +32,9 @@ class VectorRoutes:
             body = await parse_body(VectorRequest, raw, pipeline, self._max_items)
             items = [Item(modality.name, value, modality.name) for modality, value in _present(body)]
             weights = _weights(body)
-            embedded = await _unless_gone(request, pipeline.embed(items))
-        vector = _mean([one.vector for one in embedded], weights)
-        return self._answer({"id": str(body.id), "vector": vector, "dim": len(vector)}, embedded)
+            embedded = await unless_gone(request, pipeline.embed(items))
+        vector = weighted_mean([one.vector for one in embedded], weights)
+        return json_answer(self._metrics, {"id": str(body.id), "vector": vector, "dim": len(vector)}, embedded)
 
     async def post_vectorize(self, request: Request) -> Response:
         """Lists of items to lists of vectors, in order."""
@@ -50,14 +44,8 @@ class VectorRoutes:
             items = [item for modality, values in body.inputs() for item in _items(modality, values)]
             if len(items) > self._max_items:
                 raise TooLarge(f"{len(items)} items in one request; send at most {self._max_items}")
-            embedded = await _unless_gone(request, pipeline.embed(items))
-        return self._answer(_by_modality(pipeline, body, items, embedded), embedded)
-
-    def _answer(self, content: dict[str, Any], embedded: list[Embedded]) -> Response:
-        if warnings := [one.warning for one in embedded if one.warning]:
-            content["warnings"] = warnings
-        with self._metrics.stage("write"):
-            return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+            embedded = await unless_gone(request, pipeline.embed(items))
+        return json_answer(self._metrics, _by_modality(pipeline, body, items, embedded), embedded)
 
 
 def _present(body: VectorRequest) -> list[tuple[Modality, str]]:
@@ -78,17 +66,6 @@ def _weights(body: VectorRequest) -> FloatArray:
     return shares
 
 
-def _mean(vectors: list[FloatArray], weights: FloatArray) -> FloatArray:
-    """The weighted mean; one vector alone is left as it is."""
-    if len(vectors) == 1:
-        return vectors[0]
-    lengths = {len(vector) for vector in vectors}
-    if len(lengths) > 1:
-        raise UnsupportedInput(f"this model's vectors have different lengths ({lengths}): send one request for each")
-    mean: FloatArray = weights @ np.stack(vectors)
-    return mean
-
-
 def _items(modality: Modality, values: list[str]) -> list[Item]:
     return [
         Item(modality.name, value, f"{modality.plural}[{index}] (item {index + 1} of {len(values)})")
@@ -107,24 +84,3 @@ def _by_modality(
         for modality, _ in body.inputs()
         if modality.name in pipeline.model.dimensions
     }
-
-
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of the work, which is given up as soon as the client hangs up."""
-    working = asyncio.ensure_future(work)
-    hung_up = asyncio.ensure_future(_hung_up(request))
-    try:
-        await asyncio.wait((working, hung_up), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
-    finally:
-        working.cancel()
-        hung_up.cancel()
-        # A fault holds this frame, which must not hold the fault.
-        del working
-
-
-async def _hung_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

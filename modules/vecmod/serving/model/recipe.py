@@ -94,10 +94,11 @@ class TextSteps:
 
 
 class Prepared(NamedTuple):
-    """What a network is given for one item, and what its sender should know; empty if nothing."""
+    """What a network is given for one item, what its sender should know (empty if nothing), tokens of a text."""
 
     content: Inputs
     warning: str = ""
+    tokens: int = 0
 
 
 @dataclass(frozen=True)

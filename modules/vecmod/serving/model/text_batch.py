@@ -15,10 +15,11 @@ def prepare_text(text: str, steps: TextSteps) -> Prepared:
     """The ids of a text; a warning says what was cut off."""
     tokens = steps.tokenize(text[:_MAX_CHARACTERS])
     if len(text) > _MAX_CHARACTERS:
-        return Prepared(tokens.ids, f"the text has {len(text)} characters, of which {len(tokens.ids)} tokens are read")
+        warning = f"the text has {len(text)} characters, of which {len(tokens.ids)} tokens are read"
+        return Prepared(tokens.ids, warning, len(tokens.ids))
     total = len(tokens.ids) + tokens.dropped
     cut = f"the text has {total} tokens, of which the model reads the first {steps.context}"
-    return Prepared(tokens.ids, cut if tokens.dropped else "")
+    return Prepared(tokens.ids, cut if tokens.dropped else "", len(tokens.ids))
 
 
 def pad_together(texts: Sequence[Inputs], steps: TextSteps) -> IdArray:
