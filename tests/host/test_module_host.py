@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import running
+from file_server import answer, serving
 from pictures import SAMPLES, photo
 from vecmod.host.collection import Collection
 from vecmod.host.host_errors import (
@@ -236,3 +237,18 @@ def test_declared_properties_hold_what_they_declare(tagged: Collection) -> None:
 def test_modules_are_asked_only_for_what_they_embed(photos: Collection) -> None:
     with pytest.raises(InvalidQuery, match="img2vec-neural embeds no audio"):
         photos.near_audio(b"RIFF")
+
+
+def test_pictures_by_url_are_fetched_by_a_service_that_may(cache: Path) -> None:
+    with serving() as files:
+        files.files["/cat.jpg"] = answer(photo("cat"), "Content-Type: image/jpeg")
+        with (
+            running.in_thread(running.img2vec(cache, VECMOD_ALLOW_URLS=files.authority)) as fetching,
+            open_host(fetching, "memory://") as host,
+        ):
+            photos = host.create_class(PHOTO)
+            photos.insert({"image": files.url("/cat.jpg"), "path": "cat"}, "cat")
+            (hit,) = photos.near_image(files.url("/cat.jpg"))
+            assert (hit.id, hit.distance) == ("cat", pytest.approx(0, abs=1e-6))
+            with pytest.raises(ServiceError, match="status 404"):
+                photos.near_image(files.url("/dog.jpg"))

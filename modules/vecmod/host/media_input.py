@@ -1,13 +1,16 @@
-"""What a caller hands over as a medium, to base64: a path, bytes, a file object, a PIL image, or base64 itself."""
+"""What a caller hands over as a medium, to what the wire takes: base64 of a path, bytes, a file, an image; or a URL."""
 
 import base64
 import binascii
 import os
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Protocol, runtime_checkable
 
 from vecmod.host.host_errors import InvalidQuery
+
+_WEB = re.compile(r"https?://", re.IGNORECASE)
 
 
 @runtime_checkable
@@ -24,11 +27,12 @@ class SupportsSave(Protocol):
 MediaInput = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | SupportsSave
 
 
-def to_base64(medium: MediaInput) -> str:
-    """Base64 of a medium, standard alphabet, on one line.
+def to_wire(medium: MediaInput) -> str:
+    """Base64 of a medium, standard alphabet, on one line; a URL stays one.
 
-    A string is the name of an existing file, or base64, with or without a data URI prefix. Never pass on a string
-    that a stranger chose: it could name a file of yours.
+    A string is the name of an existing file, base64, with or without a data URI prefix, or an ``http(s)://`` URL, which
+    the service fetches if its operator allowed the host. Never pass on a string that a stranger chose: it could name a
+    file of yours.
 
     Raises:
         InvalidQuery: if it is none of these.
@@ -78,6 +82,8 @@ def _saved(image: SupportsSave) -> bytes:
 def _of_text(text: str) -> str:
     if not text:
         raise InvalidQuery("the medium is empty; give a path, bytes, a binary file, a PIL image or base64")
+    if _WEB.match(text):
+        return text
     if len(text) < 4096 and "\n" not in text and Path(text).is_file():  # noqa: PLR2004 -- the longest path on Linux
         return _of_file(Path(text))
     data = text.partition(",")[2] if text.startswith("data:") else text
@@ -85,7 +91,7 @@ def _of_text(text: str) -> str:
         binascii.a2b_base64("".join(data.split()).translate(str.maketrans("-_", "+/")), strict_mode=True)
     except ValueError as error:
         shown = text if len(text) < 80 else text[:77] + "..."  # noqa: PLR2004
-        raise InvalidQuery(f"{shown!r} is neither an existing file nor base64") from error
+        raise InvalidQuery(f"{shown!r} is neither an existing file nor base64 nor a URL") from error
     return text
 
 

@@ -10,7 +10,7 @@ from vecmod.host.classconfig import lower_first
 from vecmod.host.collection import Collection
 from vecmod.host.host_errors import HostError, InvalidObject, InvalidQuery, NothingToVectorize
 from vecmod.host.ingest import IngestReport
-from vecmod.host.media_input import to_base64
+from vecmod.host.media_input import to_wire
 from vecmod.host.prepare import name_of, properties_of
 
 _CHUNK = 256
@@ -78,7 +78,7 @@ class NamedVectors:
         for name, value in properties.items():
             if lower_first(str(name)) in self._media and not isinstance(value, str):
                 with suppress(HostError):
-                    readable[name] = to_base64(value)
+                    readable[name] = to_wire(value)
         return {"id": name_of(given), "properties": readable}
 
 

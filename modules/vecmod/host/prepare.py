@@ -10,7 +10,7 @@ from typing import Any
 from vecmod.host.classconfig import ClassConfig, lower_first
 from vecmod.host.collect import Piece, collect
 from vecmod.host.host_errors import InvalidObject, NothingToVectorize
-from vecmod.host.media_input import to_base64
+from vecmod.host.media_input import to_wire
 from vecmod.host.stores.store import id_fault, name_fault
 
 
@@ -38,7 +38,7 @@ class PreparedObject:
 def prepare(config: ClassConfig, given: Mapping[str, Any]) -> PreparedObject:
     """Check an object, JSON as Weaviate takes it: ``{"id": ..., "properties": {...}}``.
 
-    A media property is base64, or what :func:`vecmod.host.media_input.to_base64` takes except for file names: a
+    A media property is base64, or what :func:`vecmod.host.media_input.to_wire` takes except for file names: a
     string is always base64, so that an object from elsewhere cannot name a file of this machine.
 
     Raises:
@@ -55,7 +55,7 @@ def prepare(config: ClassConfig, given: Mapping[str, Any]) -> PreparedObject:
     media = config.media()
     for name in media & properties.keys():
         if not isinstance(properties[name], str):
-            properties[name] = to_base64(properties[name])
+            properties[name] = to_wire(properties[name])
     pieces = tuple(collect(config, properties))
     if not pieces:
         fields = ", ".join(field.name for field in config.fields)

@@ -10,7 +10,7 @@ from vecmod.contract.modality import Modality
 from vecmod.host.classconfig import ClassConfig
 from vecmod.host.client import ServiceClient
 from vecmod.host.host_errors import InvalidQuery
-from vecmod.host.media_input import MediaInput, to_base64
+from vecmod.host.media_input import MediaInput, to_wire
 from vecmod.host.narrow import narrow
 from vecmod.host.stores.filter import Filter
 from vecmod.host.stores.store import Hit, Record, Store, Vector, direction_fault
@@ -88,7 +88,7 @@ class Search:
         self.check(page)
         if modality not in client.module.modalities:
             raise InvalidQuery(f"{client.module.name} embeds no {modality.name}; choose a class whose module does")
-        return self.near_vector(client.vectorize_query(modality, to_base64(medium)), page)
+        return self.near_vector(client.vectorize_query(modality, to_wire(medium)), page)
 
     def near_vector(self, vector: Sequence[float] | Vector, page: Page, without: str | None = None) -> list[Hit]:
         """Objects near a vector; nearest first. ``without`` names one that is never a hit.

@@ -15,7 +15,7 @@ from vecmod.host.catalog import known_modules
 from vecmod.host.client import ServiceClient
 from vecmod.host.collect import Piece
 from vecmod.host.host_errors import InvalidQuery, InvalidSettings, ServiceError
-from vecmod.host.media_input import to_base64
+from vecmod.host.media_input import to_wire
 
 # A service takes 2048 items and 128 MiB at once; smaller requests let it work while the next one is being read.
 _ITEMS = 64
@@ -121,15 +121,13 @@ class VecmodEmbedding(BaseEmbeddingFunction):
             raise InvalidQuery(f'source_type is "text" or "image", not {source_type!r}')
         return Piece("", IMAGE, self._picture(given))
 
-    def _picture(self, given: Any) -> str:  # noqa: ANN401 -- checked by to_base64
+    def _picture(self, given: Any) -> str:  # noqa: ANN401 -- checked by to_wire
         """A URL for the service, or base64."""
         if not isinstance(given, str):
-            return to_base64(given)
-        if _WEB.match(given):
-            return given
+            return to_wire(given)
         if not self.read_files and _names_file(given):
             raise InvalidQuery(f"{given[:80]!r} names a file of this machine, which read_files=False forbids")
-        return to_base64(Path(url2pathname(urlsplit(given).path)) if _FILE.match(given) else given)
+        return to_wire(Path(url2pathname(urlsplit(given).path)) if _FILE.match(given) else given)
 
     def _is_picture(self, query: str) -> bool:
         # A lone word stays a word, whatever files there are.

@@ -12,7 +12,7 @@ from vecmod.host.collection import Collection
 from vecmod.host.hand_over import HandOver, Target
 from vecmod.host.host_errors import InvalidQuery, UnknownObject
 from vecmod.host.ingest import IngestReport
-from vecmod.host.media_input import MediaInput, to_base64
+from vecmod.host.media_input import MediaInput, to_wire
 from vecmod.host.narrow import narrow
 from vecmod.host.near_text import Move
 from vecmod.host.search import Page, PageOptions
@@ -121,7 +121,7 @@ class WeaviateCollection(Collection):
         part = Page(**page)
         self._check(part)
         self._must_read(modality)
-        return self._ask(NearMedia(modality.name, to_base64(medium)), part)
+        return self._ask(NearMedia(modality.name, to_wire(medium)), part)
 
     def _ask(self, query: Near, page: Page, window: Page | None = None) -> list[Hit]:
         """Hits of a page; ``window`` where another part of the results is to be asked for."""
