@@ -7,6 +7,7 @@ import pytest
 
 import running
 import seeded_resnet50
+from typesense_server import TypesenseServer
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +32,12 @@ def clip_service(cache: Path) -> Iterator[running.Caller]:
     """multi2vec-clip with the built-in model."""
     with running.in_thread(running.clip(cache)) as caller:
         yield caller
+
+
+@pytest.fixture(scope="session")
+def typesense(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TypesenseServer]:
+    """A real Typesense server, shared: tests clear away what they make."""
+    server = TypesenseServer(tmp_path_factory.mktemp("typesense"))
+    server.start()
+    yield server
+    server.kill()

@@ -36,6 +36,8 @@ DOORS = {
     "uvicorn": {"server", "protocol"},
     "pymilvus": {"milvus_store"},
     "milvus_lite": {"milvus_store"},
+    "typesense": {"typesense_store"},
+    "httpx": {"typesense_store"},  # for what its client raises
     "urllib3": {"client"},
     "typer": {"cli"},
 }

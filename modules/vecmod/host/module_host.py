@@ -12,7 +12,7 @@ from vecmod.host.collection import Collection
 from vecmod.host.host_errors import InvalidClass, UnknownClass
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.registry import READY_SECONDS, ModuleRegistry
-from vecmod.host.stores.open_store import open_store
+from vecmod.host.stores.open_store import open_store, without_secrets
 from vecmod.host.stores.store import StoredClass
 
 
@@ -34,7 +34,7 @@ class ModuleHost:
         self._settings = settings
         self._ready_seconds = ready_seconds
         self._registry: ModuleRegistry | None = None
-        self._store = open_store(settings.store)
+        self._store = open_store(settings.store, settings.store_key)
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +86,8 @@ class ModuleHost:
         stored = self._store.get_class(name) if CLASS_NAME.fullmatch(name) else None
         if stored is None:
             have = ", ".join(self.class_names()) or "none"
-            raise UnknownClass(f"there is no class {name} in {self._settings.store}; it has: {have}")
+            store = without_secrets(self._settings.store)
+            raise UnknownClass(f"there is no class {name} in {store}; it has: {have}")
         config = self._parse(stored.definition, known_modules())
         client = partial(self._client, config)
         return Collection(config, client, self._store, stored.dim, self._settings.concurrency)
