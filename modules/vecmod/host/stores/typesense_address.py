@@ -39,7 +39,9 @@ class Address:
         named, _, _ = parts.netloc.rpartition("@")
         key = (unquote(named) or key).strip()
         if not key:
-            raise InvalidSettings(f"the Typesense store needs a key, in VECMOD_STORE_KEY or in its URL: {_FORM}")
+            raise InvalidSettings(
+                "the Typesense store needs a key, in VECMOD_STORE_KEY or in its URL before the host: KEY@"
+            )
         if not key.isascii() or not key.isprintable():
             # The HTTP client would refuse it, and print it.
             raise InvalidSettings("the key of the Typesense store has characters other than printable ASCII")
