@@ -11,6 +11,7 @@ import running
 import seeded_resnet50
 import stand_in_tidb
 from embedding_clients import OFFLINE, copy_token_table
+from typesense_server import TypesenseServer
 
 os.environ.update(OFFLINE)
 
@@ -80,3 +81,12 @@ def closed_litellm() -> Iterator[None]:
     clients.clear()
     asyncio.set_event_loop(None)
     loop.close()
+
+
+@pytest.fixture(scope="session")
+def typesense(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TypesenseServer]:
+    """A real Typesense server, shared: tests clear away what they make."""
+    server = TypesenseServer(tmp_path_factory.mktemp("typesense"))
+    server.start()
+    yield server
+    server.kill()

@@ -41,7 +41,8 @@ DOORS = {
     "pymilvus": {"milvus_store"},
     "milvus_lite": {"milvus_store"},
     "weaviate": {"weaviate_store"},
-    "httpx": {"weaviate_store"},
+    "typesense": {"typesense_store"},
+    "httpx": {"typesense_store", "weaviate_store"},  # for what their clients raise
     "pytidb": {"tidb_store", "tidb_sql", "tidb_embedding"},
     "sqlalchemy": {"tidb_store", "tidb_sql"},
     "urllib3": {"client", "remote", "upstream"},

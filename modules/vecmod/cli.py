@@ -41,8 +41,7 @@ _READY_SECONDS = 20.0
 _DEFAULT_SERVICE = "http://127.0.0.1:8080"
 
 Store = Annotated[
-    str | None,
-    typer.Option(help="Milvus Lite file (*.db), URL of Milvus, TiDB or Weaviate; default: VECMOD_STORE, vecmod.db"),
+    str | None, typer.Option(help="Milvus Lite file (*.db) or URL of a database; default: VECMOD_STORE, vecmod.db")
 ]
 Service = Annotated[str | None, typer.Option(help=f"URL of the service; default: its variable, {_DEFAULT_SERVICE}")]
 

@@ -1,7 +1,7 @@
-"""The whole host on real parts: the service with the built-in model, Milvus Lite and memory."""
+"""The whole host on real parts: the service with the built-in model; memory, Milvus Lite and Typesense."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,19 @@ def open_host(service: running.Caller, store: str) -> ModuleHost:
     return ModuleHost(HostSettings.read(variables))
 
 
-@pytest.fixture(params=["memory://", "photos.db"])
-def host(request: pytest.FixtureRequest, service: running.Caller, tmp_path: Path) -> Iterator[ModuleHost]:
-    store = request.param if "://" in request.param else str(tmp_path / request.param)
-    with open_host(service, store) as opened:
+STORES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
+    "memory": lambda _: "memory://",
+    "milvus-lite": lambda request: str(request.getfixturevalue("tmp_path") / "photos.db"),
+    "typesense": lambda request: request.getfixturevalue("typesense").url,
+}
+
+
+@pytest.fixture(params=STORES)
+def host(request: pytest.FixtureRequest, service: running.Caller) -> Iterator[ModuleHost]:
+    with open_host(service, STORES[request.param](request)) as opened:
         yield opened
+        for name in opened.class_names():
+            opened.drop_class(name)
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ STORES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "memory": lambda _: "memory://",
     "milvus-lite": lambda request: str(request.getfixturevalue("tmp_path") / "store.db"),
     "tidb-stand-in": lambda request: str(request.getfixturevalue("tidb_stand_in").url),
+    "typesense": lambda request: request.getfixturevalue("typesense").url,
 }
 for server in ("milvus", "tidb"):
     if url := os.environ.get(f"{server.upper()}_URL"):
@@ -123,6 +124,21 @@ def test_upsert_replaces_and_never_doubles(store: Store) -> None:
     np.testing.assert_allclose(found.vector, VECTORS[9], atol=1e-6)
     assert found.properties == {"n": 1, "colour": "blue"}
     assert [hit.id for hit in store.search(NAME, VECTORS[9], 1)] == ["id-1"]
+
+
+def test_what_was_replaced_again_and_again_is_found_by_its_last_vector(store: Store) -> None:
+    """Databases that mark replaced vectors instead of removing them can come back to an older one."""
+    vectors = RANDOM.normal(size=(600, DIM)).astype(np.float32)
+    store.upsert(NAME, [Record(f"r{number}", vector) for number, vector in enumerate(vectors)])
+    for _ in range(4):
+        replaced = RANDOM.choice(600, 200, replace=False)
+        vectors[replaced] = RANDOM.normal(size=(200, DIM))
+        assert store.upsert(NAME, [Record(f"r{number}", vectors[number]) for number in replaced]) == []
+    assert store.count(NAME) == 600
+    hits = store.search(NAME, vectors[0], 600)
+    far = 1 - vectors @ vectors[0] / np.linalg.norm(vectors, axis=1) / np.linalg.norm(vectors[0])
+    assert {hit.id for hit in hits} == {f"r{number}" for number in range(600)}
+    np.testing.assert_allclose([hit.distance for hit in hits], [far[int(hit.id[1:])] for hit in hits], atol=1e-5)
 
 
 def test_get(store: Store) -> None:

@@ -44,8 +44,11 @@ class HostSettings(BaseModel):
     modules_client_timeout: Annotated[float, BeforeValidator(parse_duration)] = Field(
         50.0, alias="MODULES_CLIENT_TIMEOUT", description="limit of one call to a service, a Go duration such as 50s"
     )
-    # It may have a password in it.
-    store: str = Field("vecmod.db", alias="VECMOD_STORE", description="URL or file of the vector database", repr=False)
+    # Either may hold a secret.
+    store: str = Field("vecmod.db", alias="VECMOD_STORE", repr=False, description="URL or file of the vector database")
+    store_key: str = Field(
+        "", alias="VECMOD_STORE_KEY", repr=False, description="key or password of the database, if its URL has none"
+    )
     concurrency: Annotated[int, Field(gt=0)] = Field(
         16, alias="VECMOD_CONCURRENCY", description="objects vectorised at once"
     )

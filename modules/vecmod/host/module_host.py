@@ -39,7 +39,7 @@ class ModuleHost:
         self._settings = settings
         self._ready_seconds = ready_seconds
         self._registry: ModuleRegistry | None = None
-        self._store = open_database(settings.store)
+        self._store = open_database(settings.store, settings.store_key)
 
     def __enter__(self) -> Self:
         return self

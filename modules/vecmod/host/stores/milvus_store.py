@@ -47,16 +47,17 @@ class MilvusStore:
 
     Args:
         uri: name of a file that ends in ``.db`` (Milvus Lite), or ``http(s)://host:port`` (a server).
+        key: token of a server, such as ``user:password``.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, key: str = "") -> None:
         self._file = uri if uri.endswith(".db") else ""
         # Milvus Lite does not support concurrent writes to a collection.
         self._writing = threading.Lock()
         self._unseen: set[str] = set()
         self._loaded: set[str] = set()
         try:
-            self._client = MilvusClient(uri=uri)
+            self._client = MilvusClient(uri=uri, token=key)
         except MilvusException as error:
             # For a file, the library gives no reason.
             advice = "does another process have it open, or may this user not write there?" if self._file else ""

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from vecmod.host.host_errors import InvalidSettings
 
 # Up to the last @, so that a password with an unescaped one is hidden whole.
-_USERINFO = re.compile(r"(?<=://).*@", re.DOTALL)
+_USERINFO = re.compile(r"^([\w+.-]+://)?.*@", re.DOTALL)
 _SECRET = re.compile(r"(?i)([?&][^=&]*(?:key|password|secret|token)[^=&]*=)[^&]*")
 _WEAVIATE_FORM = (
     "weaviate://host:8080?grpc=50051, weaviate+https://host?grpc=other-host:443 (gRPC needs an address of its own), "
@@ -29,7 +29,7 @@ class WeaviateUrl(NamedTuple):
 
 def shown(url: str) -> str:
     """The URL for messages and logs, with ``***`` for user, password or key, and for what is named like a secret."""
-    return _SECRET.sub(r"\1***", _USERINFO.sub("***@", url))
+    return _SECRET.sub(r"\1***", _USERINFO.sub(r"\1***@", url))
 
 
 def parse_weaviate_url(url: str) -> WeaviateUrl:

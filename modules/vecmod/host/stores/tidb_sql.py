@@ -60,8 +60,8 @@ CLASSES = Table(
 )
 
 
-def connection_url(url: str) -> str:
-    """A store URL as pytidb's client takes it.
+def connection_url(url: str, password: str = "") -> str:
+    """A store URL as pytidb's client takes it, with a password if it has none.
 
     Raises:
         InvalidSettings: if it is none; the message does not show it, for it may have a password in it.
@@ -76,6 +76,7 @@ def connection_url(url: str) -> str:
     given = given.set(
         drivername="mysql+pymysql",
         username=given.username or "root",
+        password=given.password or password or None,
         port=given.port or 4000,
         database=given.database or "test",
         query={**_WAIT, **(_TLS if is_serverless else {}), **given.query},

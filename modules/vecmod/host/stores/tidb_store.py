@@ -48,10 +48,13 @@ class TiDBStore:
         url: ``tidb://user:password@host:4000/database``, or the same with ``mysql://``. As in pytidb, the port is
             4000 and the database ``test`` if they are missing, and TiDB Cloud's serverless hosts are spoken to with
             TLS; elsewhere parameters ask for it: ``?ssl_ca=/path/ca.pem&ssl_verify_identity=true``.
+        key: password, if the URL has none.
     """
 
-    def __init__(self, url: str) -> None:
-        self._client = TiDBClient.connect(connection_url(url), pool_pre_ping=True, pool_recycle=300, max_overflow=-1)
+    def __init__(self, url: str, key: str = "") -> None:
+        self._client = TiDBClient.connect(
+            connection_url(url, key), pool_pre_ping=True, pool_recycle=300, max_overflow=-1
+        )
         self._engine = self._client.db_engine
         try:
             self._ask(select(func.VEC_DIMS("[1]")))

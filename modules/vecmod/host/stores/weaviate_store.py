@@ -48,13 +48,15 @@ class WeaviateStore:
 
     Args:
         url: see :func:`vecmod.host.stores.store_url.parse_weaviate_url`.
+        key: API key, if the URL has none.
 
     Raises:
         StoreError: if it cannot be reached, or wants another key.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         place = parse_weaviate_url(url)
+        place = place._replace(key=place.key or key)
         self._at = shown(url)
         with self._translated(f"connecting to {self._at}"):
             _knock(place)
