@@ -18,7 +18,7 @@ from vecmod.host.weaviate_definition import (
     class_name,
     difference,
     for_weaviate,
-    vector_names,
+    vectors_of,
     without_hidden,
 )
 
@@ -38,7 +38,7 @@ class WeaviateClasses:
             InvalidClass: if the definition cannot work, or makes other vectors than the one that is there.
         """
         self._parse(definition, vector)
-        configs = {name: self._parse(definition, name) for name in vector_names(definition)}
+        configs = {name: self._parse(definition, name) for name in vectors_of(definition)}
         sent = for_weaviate(definition, configs, by_position=self._by_position)
         name = sent["class"]
         stored = self._store.get_class(name)
@@ -50,7 +50,7 @@ class WeaviateClasses:
                 f"class {name} is in Weaviate with another definition ({reason}): "
                 "drop it, or give this one another name"
             )
-        return self._open(stored, vector or vector_names(stored)[0])
+        return self._open(stored, vector or vectors_of(stored)[0])
 
     def get(self, name: str) -> WeaviateCollection | None:
         """A class by its name, or ``Class_vector`` for one of its vectors.
@@ -60,13 +60,13 @@ class WeaviateClasses:
         """
         stored = self._store.get_class(name)
         if stored is not None:
-            first, *others = vector_names(stored)
+            first, *others = vectors_of(stored)
             if others:
                 raise InvalidClass(f"class {name} has the vectors {first}, {', '.join(others)}; open {name}_{first}")
             return self._open(stored, first)
         for one in self._store.class_names():
             vector = name.removeprefix(f"{one}_")
-            if vector != name and (stored := self._store.get_class(one)) and vector in vector_names(stored):
+            if vector != name and (stored := self._store.get_class(one)) and vector in vectors_of(stored):
                 return self._open(stored, vector)
         return None
 
@@ -74,7 +74,7 @@ class WeaviateClasses:
         definition, name = without_hidden(stored), class_name(stored)
         config = replace(self._parse(definition, vector), name=name)
         configs = [config]
-        for other in vector_names(stored):
+        for other in vectors_of(stored):
             with suppress(InvalidClass):  # a vector of a module that is not ours: its fields are no media
                 configs += [self._parse(definition, other)] if other != vector else []
         names = {one["name"] for one in stored.get("properties") or []}

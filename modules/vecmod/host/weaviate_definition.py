@@ -52,7 +52,7 @@ def class_name(definition: Json) -> str:
     return name[:1].upper() + name[1:]
 
 
-def vector_names(definition: Json) -> list[str]:
+def vectors_of(definition: Json) -> list[str]:
     """Names of the vectors; one empty name for the vector of a class without named ones."""
     vectors = definition.get("vectorConfig")
     return list(vectors) if isinstance(vectors, Mapping) and vectors else [""]
@@ -69,9 +69,9 @@ def difference(sent: Json, stored: Json) -> str:
 
     Weaviate adds much of its own to a definition, and lets some of it be changed; that is not compared.
     """
-    if vector_names(sent) != [""] and sorted(vector_names(sent)) != sorted(vector_names(stored)):
-        return f"its vectors are {', '.join(vector_names(stored))}"
-    for name in vector_names(sent):
+    if vectors_of(sent) != [""] and sorted(vectors_of(sent)) != sorted(vectors_of(stored)):
+        return f"its vectors are {', '.join(vectors_of(stored))}"
+    for name in vectors_of(sent):
         if _made_by(sent, name) != _made_by(stored, name):
             return f"the vectorizer of {name or 'its vector'} is {_made_by(stored, name)}"
     have = {one["name"]: one["dataType"] for one in stored.get("properties") or []}
