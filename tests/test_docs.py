@@ -26,6 +26,12 @@ def snippets(doc: str, language: str = "python") -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", DOCS[doc].read_text(), re.DOTALL)
 
 
+def headings(path: Path) -> list[str]:
+    """As anchors."""
+    titles = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
 def run(code: str, changes: Mapping[str, str]) -> None:
     for words, others in changes.items():
         assert words in code
@@ -55,8 +61,10 @@ def test_the_first_commands_are_the_two() -> None:
 
 @pytest.mark.parametrize("path", LINKED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
-        assert (path.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", path.read_text()):
+        place = path.parent / target if target else path
+        assert place.exists(), target
+        assert not anchor or anchor in headings(place), anchor
 
 
 def test_every_snippet_has_its_test() -> None:
