@@ -12,6 +12,7 @@
     │   ├── UnsupportedInput   422 unsupported_modality
     │   ├── UrlRefused         422 url_refused          an item is a URL that may not be fetched; nothing was
     │   └── UrlFailed          422 url_failed           an item is a URL, and its server gave no file
+    ├── UrlUnavailable         502 url_unavailable      an item is a URL whose server may give the file later
     ├── Unavailable            503 busy                 the same request may succeed later (Retry-After)
     │   └── NotReady           503 not_ready            starting or draining
     └── EngineFault            500 engine_fault         a fault of ours
@@ -114,6 +115,13 @@ class UrlFailed(RequestFault):
 
     status = 422
     code = "url_failed"
+
+
+class UrlUnavailable(VecmodError):
+    """An item is an allowed URL whose server did not answer, or not in time, or asks to come again."""
+
+    status = 502
+    code = "url_unavailable"
 
 
 class Unavailable(VecmodError):

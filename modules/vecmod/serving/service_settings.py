@@ -92,7 +92,7 @@ class ServiceSettings(BaseModel):
         (), alias="VECMOD_ALLOW_URLS", description="hosts and addresses media are fetched from; empty: none"
     )
     url_max_mb: Positive = Field(20, alias="VECMOD_URL_MAX_MB", description="size of one fetched file, MiB")
-    url_timeout: Annotated[float, Field(gt=0)] = Field(
+    url_timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
         10.0, alias="VECMOD_URL_TIMEOUT", description="time for one fetch with all its redirects, seconds"
     )
     body_timeout: Seconds = Field(

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from vecmod.contract.errors import EngineFault, UnsupportedInput, VecmodError
+from vecmod.contract.errors import EngineFault, Unavailable, UnsupportedInput, VecmodError
 from vecmod.contract.modality import TEXT
 from vecmod.serving.engine.engine import FloatArray, Inputs
 from vecmod.serving.flow.batcher import Batcher
@@ -26,8 +26,9 @@ Result = TypeVar("Result")
 # Files that are being fetched, or were and are not decoded yet; so many times `VECMOD_URL_MAX_MB` they may take. One
 # request gets half, so that it leaves room for another's.
 _FETCHES = 32
-# A thread that asks a name server cannot be called back: so many more may be stuck there before others wait for theirs.
-_FETCH_THREADS = 2 * _FETCHES
+# Requests with URLs at once, beyond which they are told to come again: they may take long, and there are only so many
+# requests at once (`VECMOD_MAX_REQUESTS`) for those that bring their bytes.
+_FETCHING_REQUESTS = 64
 
 
 class Item(NamedTuple):
@@ -59,6 +60,7 @@ class _Share(NamedTuple):
 
     items: asyncio.Semaphore
     fetches: asyncio.Semaphore
+    asking: asyncio.Lock
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ class Pipeline:
         self._metrics = metrics
         self._remote = remote
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parse")
-        self._fetchers = ThreadPoolExecutor(_FETCH_THREADS, thread_name_prefix="fetch")
+        self._fetchers = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
         self._fetches = asyncio.Semaphore(_FETCHES)
+        self._fetching = 0
         self._lanes = {modality: self._lane(modality, workers) for modality in model.dimensions}
 
     def _lane(self, modality: str, workers: int) -> _Lane:
@@ -124,15 +127,16 @@ class Pipeline:
             VecmodError: of the first item that failed, naming it; the rest is given up.
         """
         self._check_modalities(items)
-        share = _Share(asyncio.Semaphore(2 * self.model.max_batch), asyncio.Semaphore(_FETCHES // 2))
-        tasks = [asyncio.create_task(self._embed_item(item, share)) for item in items]
-        try:
-            return await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            # A fault holds this frame, the frame its tasks, they the fault: a circle that would keep every item.
-            tasks.clear()
+        share = _Share(asyncio.Semaphore(2 * self.model.max_batch), asyncio.Semaphore(_FETCHES // 2), asyncio.Lock())
+        with self._counted(items):
+            tasks = [asyncio.create_task(self._embed_item(item, share)) for item in items]
+            try:
+                return await asyncio.gather(*tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                # A fault holds this frame, the frame its tasks, they the fault: a circle that would keep every item.
+                tasks.clear()
 
     async def in_pool(self, work: Callable[[], Result]) -> Result:
         """Run something slow beside the event loop."""
@@ -174,28 +178,64 @@ class Pipeline:
 
     async def _source(self, item: Item, share: _Share, turn: ExitStack) -> _Source:
         """What to decode; if it has to be fetched, that is one of the few turns there are until ``turn`` is closed."""
-        if item.modality == TEXT.name or not is_url(item.value):
+        if not _is_remote(item):
             return _Source(*item)
         with self._working_on(item.where):
             url = self._remote.allowed(item.value)
-        for turns in (share.fetches, self._fetches):
-            await turns.acquire()
-            turn.callback(turns.release)
-        with self._working_on(item.where), self._metrics.stage("fetch"):
-            file = await self._fetch(url, item.modality)
+            await share.fetches.acquire()
+            turn.callback(share.fetches.release)
+            # One of a request's files waits at a time, so that requests take turns.
+            async with share.asking:
+                await self._wait_for_turn()
+            with self._metrics.stage("fetch"):
+                file = await self._fetch(url, item.modality, turn)
         return _Source(item.modality, file, f"{item.where}: what {url.authority} sent")
 
-    async def _fetch(self, url: RemoteUrl, modality: str) -> bytes:
-        line = Line()
+    async def _wait_for_turn(self) -> None:
         try:
             async with asyncio.timeout(self._remote.seconds):
-                run = asyncio.get_running_loop().run_in_executor
-                return await run(self._fetchers, self._remote.fetch, url, modality, line)
+                await self._fetches.acquire()
+        except TimeoutError:
+            raise Unavailable("too many files are being fetched; send it again, or send the file's bytes") from None
+
+    async def _fetch(self, url: RemoteUrl, modality: str, turn: ExitStack) -> bytes:
+        line = Line()
+        thread = self._fetchers.submit(self._remote.fetch, url, modality, line)
+        turn.callback(self._give_back, thread, asyncio.get_running_loop())
+        try:
+            async with asyncio.timeout(self._remote.seconds):
+                return await asyncio.wrap_future(thread)
         except TimeoutError:
             raise self._remote.too_late(url) from None
         finally:
             # Whoever left, or ran out of time, lets the thread go: it only waits for what comes over the line.
             line.cut()
+            # A fault holds this frame, which must not hold the fault.
+            del thread
+
+    def _give_back(self, thread: Future[bytes], loop: asyncio.AbstractEventLoop) -> None:
+        """The turn, once its thread is free: one that asks a name server cannot be called back."""
+        if thread.done():
+            self._fetches.release()
+            return
+
+        def release(_: Future[bytes]) -> None:
+            with suppress(RuntimeError):  # the service has stopped meanwhile
+                loop.call_soon_threadsafe(self._fetches.release)
+
+        thread.add_done_callback(release)
+
+    @contextmanager
+    def _counted(self, items: Sequence[Item]) -> Iterator[None]:
+        """Lets in a request with URLs if there are few enough of them."""
+        remote = any(map(_is_remote, items))
+        if remote and self._fetching >= _FETCHING_REQUESTS:
+            raise Unavailable(f"{self._fetching} requests with URLs are being served; send it again")
+        self._fetching += remote
+        try:
+            yield
+        finally:
+            self._fetching -= remote
 
     async def _run(self, lane: _Lane, item: Item, prepared: Prepared) -> Embedded:
         vector = await asyncio.wrap_future(lane.batcher.submit(prepared.content))
@@ -225,3 +265,7 @@ class Pipeline:
             yield
         except VecmodError as error:
             raise error.at_item(where) from error
+
+
+def _is_remote(item: Item) -> bool:
+    return item.modality != TEXT.name and is_url(item.value)

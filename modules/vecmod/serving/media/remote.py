@@ -14,6 +14,7 @@ from functools import cached_property
 from http.client import HTTPException
 from io import BytesIO
 from ipaddress import ip_address
+from itertools import count
 from urllib.parse import urljoin
 
 from urllib3 import HTTPResponse
@@ -22,13 +23,17 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from vecmod import __version__
-from vecmod.contract.errors import TooLarge, UrlFailed, UrlRefused
+from vecmod.contract.errors import TooLarge, UrlFailed, UrlRefused, UrlUnavailable
 from vecmod.serving.media.remote_url import Address, RemoteUrl, read_url
 from vecmod.serving.media.url_rules import UrlRules
 
 _REDIRECTS = 3
 _REDIRECTING = (301, 302, 303, 307, 308)
 _FOUND = 200
+_TOO_MANY = 429
+_SERVER_FAULT = 500
+# A file in more parts than this must have so many bytes in each.
+_FEW_PARTS, _CRUMB = 1000, 64
 _READ_BYTES = 1 << 16
 # By its type alone: whatever else a server calls its pictures, the decoder knows them by their bytes.
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -117,18 +122,24 @@ class RemoteFiles:
         Raises:
             UrlRefused: if it, or what it redirects to, leads to where nothing may be fetched from.
             UrlFailed: if it cannot be had.
+            UrlUnavailable: if it cannot be had now.
             TooLarge: if it is too large.
         """
+        came_from = ""
         for _ in range(_REDIRECTS + 1):
-            with self._ask(url, modality, line) as answer:
-                if answer.status not in _REDIRECTING:
-                    return self._read(url, answer)
-                url = self._next(url, answer)
+            try:
+                with self._ask(url, modality, line) as answer:
+                    if answer.status not in _REDIRECTING:
+                        return self._read(url, answer)
+                    following = self._next(url, answer)
+            except UrlRefused as refusal:
+                raise (refusal.at_item(f"redirected by {came_from}") if came_from else refusal) from None
+            came_from, url = url.authority, following
         raise failed(url, f"it is reached over more than {_REDIRECTS} redirects")
 
-    def too_late(self, url: RemoteUrl) -> UrlFailed:
+    def too_late(self, url: RemoteUrl) -> UrlUnavailable:
         """The fault of a fetch whose time is up."""
-        return failed(url, f"it took longer than {self.seconds:g} s (VECMOD_URL_TIMEOUT)")
+        return unavailable(url, f"it took longer than {self.seconds:g} s (VECMOD_URL_TIMEOUT)")
 
     @contextmanager
     def _ask(self, url: RemoteUrl, modality: str, line: Line) -> Iterator[HTTPResponse]:
@@ -182,7 +193,9 @@ class RemoteFiles:
 
     def _next(self, url: RemoteUrl, answer: HTTPResponse) -> RemoteUrl:
         try:
-            following = self.allowed(urljoin(url.text, answer.headers.get("Location", "")))
+            # Headers are read as Latin-1; servers write UTF-8.
+            location = answer.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
+            following = self.allowed(urljoin(url.text, location))
         except UrlRefused as refusal:
             raise refusal.at_item(f"redirected by {url.authority}") from None
         except ValueError:
@@ -193,6 +206,23 @@ class RemoteFiles:
 
     def _read(self, url: RemoteUrl, answer: HTTPResponse) -> bytes:
         """The file; its bytes are in memory once."""
+        self._check_header(url, answer)
+        file = BytesIO()
+        for parts in count():
+            if not (part := answer.read1(_READ_BYTES)):
+                break
+            self._check_size(url, file.tell() + len(part))
+            file.write(part)
+            if parts > _FEW_PARTS and file.tell() < parts * _CRUMB:
+                # Each takes as long as a kilobyte would, from everybody.
+                raise failed(url, "it sent the file in crumbs")
+        if not file.tell():
+            raise failed(url, "it answered with nothing")
+        return file.getvalue()
+
+    def _check_header(self, url: RemoteUrl, answer: HTTPResponse) -> None:
+        if answer.status == _TOO_MANY or answer.status >= _SERVER_FAULT:
+            raise unavailable(url, f"it answered with status {answer.status}")
         if answer.status != _FOUND:
             raise failed(url, f"it answered with status {answer.status}")
         if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
@@ -200,13 +230,6 @@ class RemoteFiles:
         if answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() in _PAGES:
             raise failed(url, "it answered with a web page, not with a file")
         self._check_size(url, answer.length_remaining or 0)
-        file = BytesIO()
-        while part := answer.read1(_READ_BYTES):
-            self._check_size(url, file.tell() + len(part))
-            file.write(part)
-        if not file.tell():
-            raise failed(url, "it answered with nothing")
-        return file.getvalue()
 
     def _check_size(self, url: RemoteUrl, size: int) -> None:
         if size > self._limits.max_bytes:
@@ -221,14 +244,24 @@ class RemoteFiles:
             yield
         except (TimeoutError, HTTPTimeoutError) as error:
             raise self.too_late(url) from error
+        except (ssl.SSLError, socket.gaierror) as error:
+            is_passing = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+            raise (unavailable if is_passing else failed)(url, _words(error)) from error
         except (OSError, HTTPError, HTTPException) as error:
-            raise failed(url, _words(error)) from error
+            raise unavailable(url, _words(error)) from error
 
 
 def failed(url: RemoteUrl, reason: str) -> UrlFailed:
     """The fault of a URL that was allowed and gave no file."""
     return UrlFailed(
         f"cannot be fetched from {url.authority}: {reason}; mend the URL, or send the file's bytes as base64"
+    )
+
+
+def unavailable(url: RemoteUrl, reason: str) -> UrlUnavailable:
+    """The fault of a URL whose server may give the file later."""
+    return UrlUnavailable(
+        f"cannot be fetched from {url.authority} now: {reason}; send it again, or send the file's bytes as base64"
     )
 
 
@@ -252,7 +285,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return "no TLS connection could be made"
     if isinstance(error, socket.gaierror):
-        return "its name is not known"
+        return "its name is not known" if error.errno != socket.EAI_AGAIN else "no name server answered"
     if isinstance(error, ConnectionRefusedError):
         return "it refused the connection"
     return "the connection broke off, or its answer was no HTTP"

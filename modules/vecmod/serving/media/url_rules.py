@@ -40,6 +40,7 @@ _NOT_PUBLIC: tuple[Network, ...] = tuple(
 )
 # Networks without IPv4 reach it through these addresses, whose last 32 bits are the IPv4 address (RFC 6052).
 _NAT64 = IPv6Network("64:ff9b::/96")
+_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,16 @@ class UrlRules:
         if url.address is not None:
             raise _refused(f"is a URL of {url.authority}, an address that is not public", _entry_for(url))
         # The address itself is the operator's business: senders could draw a map of the house from such answers.
-        _log.info("refused a URL of %s, which leads to %s; %s may name that address", url.host, address, VARIABLE)
+        _log.warning("refused a URL of %s: add %s, or %s, to %s", url.host, meant, special, VARIABLE)
         raise _refused(
             f"is a URL of {url.authority}, which leads to an address that is not public",
-            f"{special} (or the address alone, which is in the service's log)",
+            "that address, which is in the service's log,",
         )
 
 
 def _entry_for(url: RemoteUrl) -> str:
-    return url.written_host if url.port in _PORTS else f"{url.written_host}:{url.port}"
+    host = url.written_host if url.address is None or _meant(url.address) is url.address else str(_meant(url.address))
+    return host if url.port in _PORTS else f"{host}:{url.port}"
 
 
 def _refused(reason: str, entry: str) -> UrlRefused:
@@ -138,9 +140,13 @@ def _read_entry(text: str) -> _Entry:
 
 def _as_network(text: str) -> Network | None:
     try:
-        return ip_network(text, strict=False)
+        network = ip_network(text, strict=False)
     except ValueError:
         return None
+    # As addresses are: those that stand for IPv4 addresses are compared as such.
+    if isinstance(network, IPv6Network) and any(network.subnet_of(one) for one in (_NAT64, _MAPPED)):
+        return IPv4Network((int(network.network_address) & 0xFFFF_FFFF, network.prefixlen - 96))
+    return network
 
 
 def _checked_name(host: str, text: str) -> str:
