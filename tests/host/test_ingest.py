@@ -4,7 +4,9 @@ import base64
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -292,3 +294,52 @@ def test_objects_are_vectorised_at_once(store: MemoryStore) -> None:
     with fake_service(slow) as fake:
         ingest(fake, store, objects(40))
     assert 4 <= most <= 8
+
+
+def test_of_objects_with_the_same_id_the_last_counts(fake: FakeService, store: MemoryStore) -> None:
+    first = {"id": "a", "properties": {"image": image(1), "n": 1}}
+    second = {"id": "a", "properties": {"image": image(2), "n": 1}}
+    retitled = {"id": "a", "properties": {"image": image(1), "n": 2}}
+    ingest(fake, store, [first])
+    for given, last, number in (([second, first], 1, 1), ([second, retitled], 1, 2), ([retitled, first, second], 2, 1)):
+        report = ingest(fake, store, given)
+        assert report.failed == []
+        (record,) = store.get("Photo", ["a"])
+        np.testing.assert_array_equal(record.vector, np.array(vector(last), np.float32))
+        assert record.properties == {"n": number}
+        assert ingest(fake, store, [given[-1]]).unchanged == 1
+
+
+def test_a_vector_is_not_kept_that_somebody_else_has_replaced_meanwhile(fake: FakeService, store: MemoryStore) -> None:
+    ingest(fake, store, [{"id": "a", "properties": {"image": image(1), "n": 1}}])
+
+    class Raced(MemoryStore):
+        def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
+            found = store.get(name, ids, vectors=vectors)
+            return [replace(one, fingerprint="another:one") for one in found] if vectors else found
+
+        def upsert(self, name: str, records: Sequence[Record]) -> list[Rejection]:
+            return store.upsert(name, records)
+
+    fake.requests.clear()
+    ingest(fake, Raced(), [{"id": "a", "properties": {"image": image(1), "n": 2}}])
+    assert len(fake.requests) == 1
+
+
+def test_failures_keep_nothing_of_their_objects(fake: FakeService, store: MemoryStore) -> None:
+    report = ingest(fake, store, [{"id": "bad", "properties": {"image": image(9999)}}, {"id": "none"}])
+    assert len(report.failed) == 2
+    for one in report.failed:
+        assert (one.error.__traceback__, one.error.__cause__, one.error.__context__) == (None, None, None)
+
+
+def test_ids_of_any_kind_are_texts(fake: FakeService, store: MemoryStore) -> None:
+    given = [{"id": name, "properties": {"image": image(1)}} for name in (0, 5, "", uuid.UUID(int=7))]
+    assert [one.id for one in ingest(fake, store, given).failed] == [""]
+    assert ingest(fake, store, [given[0], given[1], given[3]]).unchanged == 3
+    assert {one.id for one in store.find("Photo", None, 9)} == {"0", "5", str(uuid.UUID(int=7))}
+
+
+def test_two_spellings_of_a_property(fake: FakeService, store: MemoryStore) -> None:
+    (failed,) = ingest(fake, store, [{"id": "a", "properties": {"image": image(1), "N": 1, "n": 2}}]).failed
+    assert "in two spellings" in str(failed)

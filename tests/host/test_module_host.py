@@ -118,6 +118,9 @@ def test_near_vector(photos: Collection) -> None:
     [
         ({"limit": 0}, "limit must be at least 1"),
         ({"offset": -1}, "offset at least 0"),
+        ({"limit": 2.5}, "whole numbers, not 2.5 and 0"),
+        ({"limit": True}, "whole numbers"),
+        ({"properties": "path"}, r"properties is a list of names: \['path'\]"),
         ({"limit": 16000, "offset": 1000}, "must stay below 16384"),
         ({"distance": 2.5}, "from 0 to 2, not 2.5"),
         ({"distance": -0.1}, "from 0 to 2"),
@@ -261,3 +264,11 @@ def test_pictures_by_url_are_fetched_by_a_service_that_may(cache: Path) -> None:
             assert hit.distance == pytest.approx(0, abs=1e-6)
             with pytest.raises(ServiceError, match="status 404"):
                 photos.near_image(files.url("/dog.jpg"))
+
+
+def test_what_is_found_is_the_finders_own(tagged: Collection) -> None:
+    tagged.find({"path": "cat"})[0].properties["tags"].append("mine")
+    tagged.near_object("cat")[0].properties["tags"].append("mine")
+    assert tagged.find({"tags": "mine"}) == []
+    with pytest.raises(InvalidQuery, match=r"delete takes a list of ids: \['cat'\]"):
+        tagged.delete("cat")

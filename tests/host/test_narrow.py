@@ -89,3 +89,9 @@ def test_endless_nesting_is_refused() -> None:
         given = {"$or": [given]}
     with pytest.raises(InvalidQuery, match="nested more than 20 deep"):
         narrow(CONFIG, given)
+
+
+def test_a_list_is_no_filter() -> None:
+    empty: Any = []
+    with pytest.raises(InvalidQuery, match="a filter is an object"):
+        narrow(CONFIG, empty)

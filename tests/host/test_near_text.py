@@ -52,6 +52,7 @@ def test_words_find_pictures(photos: Collection) -> None:
 def test_several_texts_and_movements(photos: Collection) -> None:
     assert {hit.id for hit in photos.near_text(["a cat", "coffee"], limit=2)} == {"cat", "coffee"}
     assert photos.near_text("a cat", to=Move(1.0, objects=["rocket"]))[0].id == "rocket"
+    assert Move(1.0, "rocket", "cat") == Move(1.0, ("rocket",), ("cat",))
     assert (
         photos.near_text("a cat", away=Move(1.0, objects=["cat"]))[0].distance > photos.near_text("a cat")[0].distance
     )

@@ -29,7 +29,7 @@ class Collection(ABC):
         Raises:
             HostError: with the reason, if it is not stored.
         """
-        name = object_id or str(uuid.uuid4())
+        name = str(uuid.uuid4() if object_id is None else object_id)
         self.insert_many([{"id": name, "properties": properties}]).raise_first()
         return name
 

@@ -1,7 +1,7 @@
 """Objects into a store: prepare, vectorise, combine, store; many at once, with errors for each object."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,10 @@ class ObjectError:
 
     id: str
     error: HostError
+
+    def __post_init__(self) -> None:
+        """The way that an error came holds everything that was in hand there, pictures above all."""
+        self.error.__traceback__ = self.error.__cause__ = self.error.__context__ = None
 
     def __str__(self) -> str:
         return f"{self.id}: {self.error}"
@@ -118,15 +122,23 @@ class Ingest:
     def _feed(self, pool: ThreadPoolExecutor, chunk: list[Mapping[str, Any]]) -> None:
         if self._unreachable.is_set():
             return
-        prepared = [one for given in chunk if (one := self._prepare(given))]
-        records = self._store.get(self._config.name, [one.id for one in prepared], vectors=False)
+        for prepared in _without_doubles([one for given in chunk if (one := self._prepare(given))]):
+            self._feed_prepared(pool, prepared)
+
+    def _feed_prepared(self, pool: ThreadPoolExecutor, prepared: list[PreparedObject]) -> None:
+        ids = [one.id for one in prepared]
+        if not self._under_way().isdisjoint(ids):
+            # What is stored must be the earlier object by then: the later one counts, and is compared with it.
+            self._settle()
+        records = self._store.get(self._config.name, ids, vectors=False)
         known = {record.id: record.fingerprint for record in records}
         for one in prepared:
             if known.get(one.id) == one.fingerprint:
                 self._report.unchanged += 1
                 self._on_done(1)
                 continue
-            self._make_room(one.id)
+            while len(self._pending) >= 2 * self._concurrency:
+                self._take_finished(FIRST_COMPLETED)
             reuse = one.same_vector(known.get(one.id, ""))
             self._pending[pool.submit(self._revise if reuse else self._vectorize, one)] = one
 
@@ -150,16 +162,12 @@ class Ingest:
     def _revise(self, one: PreparedObject) -> Record:
         """Only properties that are not vectorised have changed: the vector stays."""
         stored = self._store.get(self._config.name, [one.id])
-        return Record(one.id, stored[0].vector, one.properties, one.fingerprint) if stored else self._vectorize(one)
+        if not stored or not one.same_vector(stored[0].fingerprint):  # somebody else was here meanwhile
+            return self._vectorize(one)
+        return Record(one.id, stored[0].vector, one.properties, one.fingerprint)
 
-    def _make_room(self, object_id: str) -> None:
-        """Wait until a thread is free, and until an earlier object with the same id is stored: the later one counts."""
-        if any(one.id == object_id for one in self._pending.values()):
-            self._settle()
-        if any(record.id == object_id for record in self._finished):
-            self._write()
-        while len(self._pending) >= 2 * self._concurrency:
-            self._take_finished(FIRST_COMPLETED)
+    def _under_way(self) -> set[str]:
+        return {one.id for one in self._pending.values()} | {record.id for record in self._finished}
 
     def _settle(self) -> None:
         while self._pending:
@@ -191,3 +199,14 @@ class Ingest:
     def _fail(self, object_id: str, error: HostError) -> None:
         self._report.failed.append(ObjectError(object_id, error))
         self._on_done(1)
+
+
+def _without_doubles(prepared: Sequence[PreparedObject]) -> Iterator[list[PreparedObject]]:
+    """The objects in their order, in parts in which no id is there twice."""
+    part: dict[str, PreparedObject] = {}
+    for one in prepared:
+        if one.id in part:
+            yield list(part.values())
+            part = {}
+        part[one.id] = one
+    yield list(part.values())

@@ -25,7 +25,7 @@ def narrow(config: ClassConfig, given: Mapping[str, Any] | None) -> Filter | Non
     Raises:
         InvalidQuery: naming what cannot be asked, with what can.
     """
-    return _all_of(config, given, 0) if given else None
+    return None if given is None or given == {} else _all_of(config, given, 0)
 
 
 def _all_of(config: ClassConfig, given: object, depth: int) -> Filter:

@@ -29,6 +29,12 @@ class Move:
     concepts: Sequence[str] = ()
     objects: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        """One text or id alone is a list of one."""
+        for name in ("concepts", "objects"):
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, (value,))
+
     def is_felt(self) -> bool:
         """Whether it changes anything."""
         return self.force > 0 and bool(self.concepts or self.objects)

@@ -50,7 +50,7 @@ def prepare(config: ClassConfig, given: Mapping[str, Any]) -> PreparedObject:
     properties = properties_of(given)
     if fault := id_fault(object_id) or name_fault(properties):
         raise InvalidObject(fault)
-    properties = {lower_first(name): value for name, value in properties.items() if value is not None}
+    properties = _in_one_spelling(properties)
     _check_types(config, properties)
     media = config.media()
     for name in media & properties.keys():
@@ -60,7 +60,7 @@ def prepare(config: ClassConfig, given: Mapping[str, Any]) -> PreparedObject:
     if not pieces:
         fields = ", ".join(field.name for field in config.fields)
         raise NothingToVectorize(f"has nothing to vectorise: class {config.name} reads {fields}")
-    made_from = [config.module, *([piece.field, piece.modality.name, piece.value] for piece in pieces)]
+    made_from = [config.module, *map(_made_from, pieces)]
     stored = _to_json({name: value for name, value in properties.items() if name not in media})
     fingerprint = f"{_digest(_to_json(made_from))}:{_digest(stored)}"
     return PreparedObject(object_id, pieces, _from_json(stored), fingerprint)
@@ -68,7 +68,8 @@ def prepare(config: ClassConfig, given: Mapping[str, Any]) -> PreparedObject:
 
 def name_of(given: object) -> str:
     """The id of an object; a new UUID if it has none."""
-    return str((given.get("id") if isinstance(given, Mapping) else None) or uuid.uuid4())
+    given_id = given.get("id") if isinstance(given, Mapping) else None
+    return str(uuid.uuid4() if given_id is None else given_id)
 
 
 def properties_of(given: object) -> Mapping[str, Any]:
@@ -77,6 +78,19 @@ def properties_of(given: object) -> Mapping[str, Any]:
     if not isinstance(properties, Mapping):
         raise InvalidObject('has no properties; write {"id": ..., "properties": {...}}')
     return properties
+
+
+def _in_one_spelling(properties: Mapping[str, Any]) -> dict[str, Any]:
+    stored = {lower_first(name): value for name, value in properties.items() if value is not None}
+    if len(stored) < sum(value is not None for value in properties.values()):
+        raise InvalidObject("has a property in two spellings; names that differ in their first letter's case are one")
+    return stored
+
+
+def _made_from(piece: Piece) -> list[object]:
+    """What of a piece decides on the vector."""
+    weight = [] if piece.weight is None else [piece.weight]
+    return [piece.field, piece.modality.name, piece.value, *weight]
 
 
 def _check_types(config: ClassConfig, properties: Mapping[str, Any]) -> None:

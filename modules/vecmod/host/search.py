@@ -41,6 +41,10 @@ class Page:
 
     def check(self) -> None:
         """Raise InvalidQuery unless the page can be asked for."""
+        if type(self.limit) is not int or type(self.offset) is not int:
+            raise InvalidQuery(f"limit and offset are whole numbers, not {self.limit!r} and {self.offset!r}")
+        if isinstance(self.properties, str):
+            raise InvalidQuery(f"properties is a list of names: [{self.properties!r}]")
         if self.limit < 1 or self.offset < 0:
             raise InvalidQuery(f"limit must be at least 1 and offset at least 0, not {self.limit} and {self.offset}")
         if self.limit + self.offset >= _MAX_WINDOW:

@@ -46,14 +46,16 @@ class StoreCollection(Collection):
 
     def get(self, object_id: str) -> Record:
         """A stored object with its vector."""
-        found = self._store.get(self.config.name, [object_id])
+        found = self._store.get(self.config.name, [str(object_id)])
         if not found:
             raise UnknownObject(f"class {self.config.name} has no object {object_id!r}")
         return found[0]
 
     def delete(self, object_ids: Sequence[str]) -> None:
         """Delete objects; ids that do not exist are ignored."""
-        self._store.delete(self.config.name, object_ids)
+        if isinstance(object_ids, str):
+            raise InvalidQuery(f"delete takes a list of ids: [{object_ids!r}]")
+        self._store.delete(self.config.name, [str(one) for one in object_ids])
 
     def find(self, filter: Mapping[str, Any] | None = None, limit: int = 100) -> list[Record]:  # noqa: A002 -- the field's word
         """Objects that meet a filter, in any order, without their vectors."""
@@ -90,7 +92,7 @@ class StoreCollection(Collection):
 
     def near_object(self, object_id: str, **page: Unpack[PageOptions]) -> list[Hit]:
         """Objects like a stored one, without that one."""
-        return self._search.near_vector(self.get(object_id).vector, Page(**page), without=object_id)
+        return self._search.near_vector(self.get(object_id).vector, Page(**page), without=str(object_id))
 
     def near_vector(self, vector: Sequence[float] | Vector, **page: Unpack[PageOptions]) -> list[Hit]:
         """Objects near a vector of ``dim`` numbers."""

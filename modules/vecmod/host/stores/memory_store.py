@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -56,7 +57,7 @@ class MemoryStore:
     def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
         """The records that exist."""
         records = self._shelf(name).records
-        found = [records[one] for one in ids if one in records]
+        found = [_copied(records[one]) for one in ids if one in records]
         return found if vectors else [_bare(record) for record in found]
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
@@ -74,13 +75,13 @@ class MemoryStore:
         distances = 1 - matrix @ (vector / np.linalg.norm(vector)) / np.linalg.norm(matrix, axis=1)
         nearest = np.argsort(distances, kind="stable")[:limit]
         return [
-            Hit(records[index].id, clamp_distance(float(distances[index])), records[index].properties)
+            Hit(records[index].id, clamp_distance(float(distances[index])), deepcopy(records[index].properties))
             for index in nearest
         ]
 
     def find(self, name: str, condition: Filter | None, limit: int) -> list[Record]:
         """Records that meet the condition."""
-        return [_bare(record) for record in self._meeting(name, condition)[:limit]]
+        return [_bare(_copied(record)) for record in self._meeting(name, condition)[:limit]]
 
     def count(self, name: str) -> int:
         """Number of records."""
@@ -104,3 +105,8 @@ class MemoryStore:
 
 def _bare(record: Record) -> Record:
     return replace(record, vector=np.zeros(0, np.float32))
+
+
+def _copied(record: Record) -> Record:
+    """What callers get is theirs to change."""
+    return replace(record, properties=deepcopy(record.properties))
