@@ -15,7 +15,7 @@ import running
 from fake_service import always, fake_service
 from pictures import b64, photo
 from vecmod.replay.record import RecordingProxy
-from vecmod.replay.recording import RecordedRequest, Recording, read_requests
+from vecmod.replay.recording import RecordedRequest, Recording, read_requests, size_now
 from vecmod.replay.replay_errors import ReplayError
 from vecmod.replay.upstream import Upstream
 
@@ -78,7 +78,7 @@ def talk(server: RecordingProxy, raw: bytes) -> bytes:
 
 
 def recorded(path: Path) -> list[RecordedRequest]:
-    return [one.request for one in read_requests(path)]
+    return [one.request for one in read_requests(path, size_now(path))]
 
 
 def post(path: str, body: bytes, *headers: bytes) -> bytes:
@@ -283,7 +283,10 @@ def test_recordings_are_appended_to_and_cut_lines_stay_alone(tmp_path: Path) -> 
     recording.add(request)
     recording.close()
     corrupt: list[int] = []
-    assert [one.request for one in read_requests(path, lambda line, _: corrupt.append(line))] == [request, request]
+    assert [one.request for one in read_requests(path, size_now(path), lambda line, _: corrupt.append(line))] == [
+        request,
+        request,
+    ]
     assert corrupt == [2]
 
 

@@ -77,6 +77,21 @@ def test_it_is_not_safe(service: running.Caller, tmp_path: Path) -> None:
     assert "new: [bold]no[/] picture" in done.stdout
 
 
+def test_the_recorder_itself_may_be_asked(tmp_path: Path) -> None:
+    """Every request that is sent makes the recording longer; what was there at the start is all that counts."""
+    with fake_service(always(200, '{"vector":[1]}')) as service:
+        to_service = ("--to", service.origin, "--output", "r.jsonl")
+        with recording(*to_service, cwd=tmp_path, ending=signal.SIGINT) as (caller, last_words):
+            for _ in range(3):
+                caller("POST", "/vectors", "{}")
+            done = vecmod("replay", "r.jsonl", service.origin, caller.url, "--json", "report.json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["requests"], report["new"]["timed"]["requests"]) == (3, 3)
+    # As they came, compared, timed.
+    assert last_words[0] == "9 requests recorded in r.jsonl\n"
+
+
 def test_record_says_what_it_left_out(tmp_path: Path) -> None:
     with fake_service(always(200, "{}")) as service:
         to_service = ("--to", service.origin, "--output", "r.jsonl", "--max-body-mb", 1, "--limit", 1)

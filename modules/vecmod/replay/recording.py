@@ -6,11 +6,12 @@ Bodies are text with the bytes that are no UTF-8 as lone surrogates (PEP 383), s
 import json
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from vecmod.replay.replay_errors import ReplayError
 
@@ -42,17 +43,29 @@ def is_target(text: str) -> bool:
     return _TARGET.fullmatch(text) is not None
 
 
+def size_now(path: Path) -> int:
+    """Bytes of a recording that may still grow; of what has no size, such as a pipe, all that comes.
+
+    Raises:
+        ReplayError: if the file cannot be read.
+    """
+    try:
+        return path.stat().st_size if path.is_file() else sys.maxsize
+    except OSError as error:
+        raise ReplayError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def read_requests(
-    path: Path, on_corrupt: Callable[[int, str], None] = lambda _line, _reason: None
+    path: Path, size: int, on_corrupt: Callable[[int, str], None] = lambda _line, _reason: None
 ) -> Iterator[Recorded]:
-    """The requests of a recording, one at a time; empty lines are skipped, corrupt ones told.
+    """The requests in the first ``size`` bytes, one at a time; empty lines are skipped, corrupt ones told.
 
     Raises:
         ReplayError: if the file cannot be read.
     """
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(_lines(file, size), start=1):
                 if line.strip():
                     try:
                         yield Recorded(number, _parse(line))
@@ -60,6 +73,12 @@ def read_requests(
                         on_corrupt(number, str(error))
     except OSError as error:
         raise ReplayError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _lines(file: BinaryIO, size: int) -> Iterator[bytes]:
+    while line := file.readline(size):
+        size -= len(line)
+        yield line
 
 
 def _parse(line: bytes) -> RecordedRequest:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from vecmod.replay.compare import Reading, read_answer
-from vecmod.replay.recording import Recorded, RecordedRequest, read_requests
+from vecmod.replay.recording import Recorded, RecordedRequest, read_requests, size_now
 from vecmod.replay.replay_errors import NoAnswer, ReplayError
 from vecmod.replay.report import Report
 from vecmod.replay.upstream import Reply, Upstream
@@ -111,28 +111,31 @@ class Replay:
         Raises:
             ReplayError: if the recording holds nothing, or a service cannot be reached.
         """
+        # It may grow while it is read: with live traffic, or because one side is the recorder itself.
+        size = size_now(self.path)
         self.old.refuse_unless_ready()
         self.new.refuse_unless_ready()
         report = Report(self.threshold)
         with ThreadPoolExecutor(self.concurrency) as pool:
-            failed = self._compare(pool, report, on_sent)
+            failed = self._compare(pool, report, size, on_sent)
             if not report.requests:
                 raise ReplayError(f"{self.path} holds no requests; record some with vecmod record")
             for _ in range(self.repeat):
-                both_answered = (one.request for one in read_requests(self.path) if one.line not in failed)
+                both_answered = (one.request for one in read_requests(self.path, size) if one.line not in failed)
                 for number, turn in enumerate(_turns(both_answered, _TURN_REQUESTS * self.concurrency)):
                     self._time(pool, report, turn, new_first=bool(number % 2))
                     on_sent(len(turn))
         return report
 
-    def _compare(self, pool: ThreadPoolExecutor, report: Report, on_sent: Callable[[int], None]) -> set[int]:
+    def _compare(self, pool: ThreadPoolExecutor, report: Report, size: int, on_sent: Callable[[int], None]) -> set[int]:
         """Lines that one side failed: a fault is quicker than a vector, and tells nothing about speed."""
 
         def ask_both(one: Recorded) -> "_Pair":
             return _Pair(one.line, self.old.read(one.request), self.new.read(one.request))
 
         failed = set()
-        for line, old, new in _in_order(pool, ask_both, read_requests(self.path, report.add_corrupt), self.concurrency):
+        requests = read_requests(self.path, size, report.add_corrupt)
+        for line, old, new in _in_order(pool, ask_both, requests, self.concurrency):
             report.add(line, old, new)
             on_sent(1)
             if old.fault or new.fault:
