@@ -164,6 +164,7 @@ def test_zero_and_opposite_vectors(old: list[int], new: list[int], cosine: float
         (422, '{"detail":[{"msg":"field required"}]}', "[{'msg': 'field required'}]"),
         (500, "<html>oops</html>", "<html>oops</html>"),
         (503, "[]", "status 503"),
+        (500, "", "status 500"),
         (200, "<html>", "the answer is not JSON: <html>"),
         (200, "[" * 100_000, "the answer is not JSON: " + "[" * 300),
         (200, "[1]", "the answer is not a JSON object"),
@@ -181,13 +182,30 @@ def test_nothing_compared_proves_nothing(tmp_path: Path) -> None:
     assert found.objections() == ["no answer held a vector, so nothing was compared"]
 
 
-def test_a_busy_service_is_asked_again(tmp_path: Path) -> None:
-    answers = iter([(503, "{}", {"Retry_After": "1"}), (200, '{"vector":[1]}', {})])
+@pytest.mark.parametrize("seconds", ["1", "0"])
+def test_a_busy_service_is_asked_again(seconds: str, tmp_path: Path) -> None:
+    answers = iter([(503, "{}", {"Retry_After": seconds}), (200, '{"vector":[1]}', {})])
 
     def busy_once(sent: Sent) -> tuple[int, str, dict[str, str]]:
         return (204, "", {}) if sent.method == "GET" else next(answers)
 
     assert answered(written(tmp_path / "r.jsonl", {}), busy_once, says({"vector": [1]})).objections() == []
+
+
+def test_a_service_that_stays_busy_is_given_up_on(tmp_path: Path) -> None:
+    times: list[float] = []
+
+    def busy(sent: Sent) -> tuple[int, str, dict[str, str]]:
+        if sent.method == "GET":
+            return 204, "", {}
+        times.append(time.monotonic())
+        # The last one asks for a pause that nothing would follow.
+        return 503, "", {"Retry_After": "0" if len(times) < 6 else "5"}
+
+    path = written(tmp_path / "r.jsonl", {})
+    assert answered(path, says({"vector": [1]}), busy).differences[0].new_error == "status 503"
+    assert len(times) == 6
+    assert time.monotonic() - times[-1] < 4
 
 
 def test_a_service_that_hangs_fails_that_request(tmp_path: Path) -> None:

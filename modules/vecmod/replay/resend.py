@@ -57,12 +57,13 @@ class Server:
             NoAnswer: if it does not answer this request.
         """
         headers = [*request.headers(), *self._headers]
+        reply = self._upstream.send("POST", request.path, headers, request.body)
         for _ in range(_MAX_RESENDS):
-            reply = self._upstream.send("POST", request.path, headers, request.body)
             pause = _retry_after(reply)
-            if not pause:
+            if pause is None:
                 break
             time.sleep(pause)
+            reply = self._upstream.send("POST", request.path, headers, request.body)
         return reply
 
     def read(self, request: RecordedRequest) -> Reading:
@@ -186,7 +187,7 @@ def _turns(requests: Iterable[RecordedRequest], count: int) -> Iterator[list[Rec
         yield turn
 
 
-def _retry_after(reply: Reply) -> float:
-    """Seconds that a busy service asks to wait; 0 if it is not busy, or does not say."""
+def _retry_after(reply: Reply) -> float | None:
+    """Seconds that a busy service asks to wait, 0: none; None if it is not busy, or does not say."""
     text = next((value for name, value in reply.headers if name.lower() == "retry-after"), "")
-    return min(float(text), _MAX_PAUSE) if reply.status == _BUSY and text.isascii() and text.isdecimal() else 0.0
+    return min(float(text), _MAX_PAUSE) if reply.status == _BUSY and text.isascii() and text.isdecimal() else None
