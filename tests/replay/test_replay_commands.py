@@ -63,12 +63,12 @@ def test_it_is_not_safe(service: running.Caller, tmp_path: Path) -> None:
     vector[0] += 5
     reply = always(200, json.dumps({"vector": vector}))
     line = {"path": "/vectors", "body": json.dumps({"image": b64((SAMPLES / "photos/cat.jpg").read_bytes())})}
-    text = json.dumps({"method": "POST", "content_type": None, **line}) + "\n{[red]\n"
-    (tmp_path / "r.jsonl").write_text(text)
+    good = json.dumps({"method": "POST", "content_type": None, **line}) + "\n"
+    (tmp_path / "r.jsonl").write_text(good + "{[red]\n" + good * 8)
     with fake_service(reply) as other:
         done = vecmod("replay", "r.jsonl", service.url, other.origin, cwd=tmp_path)
         assert done.returncode == 1
-        assert "not safe: 1 of 1 items are below 0.9999" in done.stdout
+        assert "not safe: 9 of 9 items are below 0.9999" in done.stdout
         assert "corrupt line 2: " in done.stderr
         assert vecmod("replay", "r.jsonl", service.url, other.origin, "--threshold", 0.5, cwd=tmp_path).returncode == 0
     with fake_service(always(422, '{"error":"[bold]no[/] picture"}')) as other:

@@ -95,13 +95,14 @@ def test_what_one_service_refuses(service: running.Caller, tmp_path: Path, cache
     with running.in_thread(running.img2vec(cache, VECMOD_MAX_ASPECT=2)) as strict:
         found = replayed(path, service.url, strict.url, repeat=1)
         back = replayed(path, strict.url, service.url)
-    assert found.objections() == ["1 requests that old answered fail with new"]
+    unknown = "1 of 3 lines are damaged or failed with both, so nothing is known of them"
+    assert found.objections() == ["1 requests that old answered fail with new", unknown]
     assert (found.items, found.old.failed, found.new.failed, found.timed) == (1, 1, 2, 1)
     (only,) = found.differences
     assert (only.line, only.old_status, only.new_status, only.old_error) == (2, 200, 422, "")
     assert "60x20" in only.new_error
     # The other way round it is a gain.
-    assert (back.objections(), dict(back.statuses)) == ([], {"422 200": 1})
+    assert (back.objections(), dict(back.statuses)) == ([unknown], {"422 200": 1})
 
 
 def test_texts_and_pictures(clip_service: running.Caller, tmp_path: Path) -> None:
@@ -179,7 +180,26 @@ def test_requests_that_get_worse(status: int, body: str, error: str, tmp_path: P
 
 def test_nothing_compared_proves_nothing(tmp_path: Path) -> None:
     found = answered(written(tmp_path / "r.jsonl", {}), always(500, "{}"), always(500, "{}"))
-    assert found.objections() == ["no answer held a vector, so nothing was compared"]
+    assert found.objections() == [
+        "1 of 1 lines are damaged or failed with both, so nothing is known of them",
+        "no answer held a vector, so nothing was compared",
+    ]
+
+
+@pytest.mark.parametrize("good", [17, 18])
+def test_little_compared_proves_little(good: int, tmp_path: Path) -> None:
+    """One line in ten may be damaged or fail with both, no more."""
+
+    def picky(sent: Sent) -> tuple[int, str, dict[str, str]]:
+        return (422, "", {}) if sent.body == '"bad"' else (200, '{"vector":[1]}', {})
+
+    path = written(tmp_path / "r.jsonl", "bad", *["good"] * good)
+    with path.open("a") as file:
+        file.write("damaged\n")
+    found = answered(path, picky, picky)
+    unknown = f"2 of {good + 2} lines are damaged or failed with both, so nothing is known of them"
+    assert found.objections() == ([unknown] if good == 17 else [])
+    assert found.as_json()["requests_that_failed_with_both"] == 1
 
 
 @pytest.mark.parametrize("seconds", ["1", "0"])
@@ -296,7 +316,7 @@ def test_corrupt_lines_are_named_and_left_out(service: running.Caller, photos: P
     photos.write_bytes(good[0] + b"\n".join(bad) + b"\n\n \n" + good[1])
     found = replayed(photos, service.url, service.url)
     assert [line for line, _ in found.corrupt] == list(range(2, 2 + len(bad)))
-    assert (found.requests, found.corrupt_count, found.objections()) == (2, len(bad), [])
+    assert (found.requests, found.items, found.corrupt_count) == (2, 2, len(bad))
 
 
 def test_what_stops_a_replay(tmp_path: Path, photos: Path) -> None:

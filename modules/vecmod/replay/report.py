@@ -11,6 +11,8 @@ from vecmod.replay.compare import Item, Reading, compare_items
 # Named one by one; beyond that they are counted.
 _NAMED = 20
 _WORST = 10
+# Of all lines: where more than one in ten told nothing, the others are no fair sample of them.
+_UNKNOWN = 0.1
 
 
 class Placed(NamedTuple):
@@ -51,6 +53,7 @@ class Report:
         below: items whose cosine does not reach the threshold.
         unlike: items that cannot be compared: missing, of different dimensions, no numbers; the first of them.
         worse: requests that old answered and new failed.
+        both_failed: requests that neither answered.
         differences: requests with another status; the first of them.
         statuses: how often the pairs of them came, e.g. ``200 422``.
         worst: items with the smallest cosine.
@@ -67,6 +70,7 @@ class Report:
     unlike: list[Placed] = field(default_factory=list)
     unlike_count: int = 0
     worse: int = 0
+    both_failed: int = 0
     differences: list[Difference] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     worst: list[Placed] = field(default_factory=list)
@@ -90,6 +94,7 @@ class Report:
         self.old.failed += bool(old.fault)
         self.new.failed += bool(new.fault)
         self.worse += bool(new.fault) and not old.fault
+        self.both_failed += bool(new.fault) and bool(old.fault)
         if old.status != new.status or bool(old.fault) != bool(new.fault):
             self.statuses[f"{old.status} {new.status}"] += 1
             if len(self.differences) < _NAMED:
@@ -141,11 +146,14 @@ class Report:
 
     def objections(self) -> list[str]:
         """What speaks against switching; empty if nothing does."""
+        lines, unknown = self.requests + self.corrupt_count, self.corrupt_count + self.both_failed
+        nothing_known = f"{unknown} of {lines} lines are damaged or failed with both, so nothing is known of them"
         found = [
             (self.below, f"{self.below} of {self.compared} items are below {self.threshold:g}"),
             (self.unlike_count, f"{self.unlike_count} items cannot be compared"),
             (self.worse, f"{self.worse} requests that old answered fail with new"),
             (self.new.timed_failed > self.old.timed_failed, f"new failed {self.new.timed_failed} requests while timed"),
+            (unknown > _UNKNOWN * lines, nothing_known),
             (not self.items, "no answer held a vector, so nothing was compared"),
         ]
         return [words for is_so, words in found if is_so]
@@ -172,6 +180,7 @@ class Report:
                 "first": [{"line": line, "place": item.place, "reason": item.fault} for line, item in self.unlike],
             },
             "requests_that_got_worse": self.worse,
+            "requests_that_failed_with_both": self.both_failed,
             "status_differences": {
                 "old new": dict(self.statuses),
                 "first": [one._asdict() for one in self.differences],
