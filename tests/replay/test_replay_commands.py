@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import running
-from fake_service import always, fake_service
+from fake_service import always, fake_service, short_lived
 from pictures import SAMPLES, b64
 from start import vecmod
 
@@ -90,6 +90,35 @@ def test_the_recorder_itself_may_be_asked(tmp_path: Path) -> None:
     assert (report["requests"], report["new"]["timed"]["requests"]) == (3, 3)
     # As they came, compared, timed.
     assert last_words[0] == "9 requests recorded in r.jsonl\n"
+
+
+def test_a_service_that_goes_away_leaves_a_report(tmp_path: Path) -> None:
+    line = json.dumps({"method": "POST", "path": "/vectors", "content_type": None, "body": "{}"}) + "\n"
+    (tmp_path / "r.jsonl").write_text(line * 20)
+    (tmp_path / "report.json").write_text("of last week, and longer than nothing")
+    with fake_service(always(200, '{"vector":[1]}')) as old, short_lived(12) as new:
+        options = ("--concurrency", 1, "--json", "report.json")
+        done = vecmod("replay", "r.jsonl", old.origin, new, *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"not safe: stopped at line 13: {new} cannot be reached" in done.stdout
+    assert "12 requests, 12 items" in done.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["safe"], report["items"], report["objections"]) == (False, 12, [report["stopped"]])
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text("")
+    with fake_service(always(200, "{}")) as service:
+        done = vecmod("replay", "r.jsonl", service.origin, service.origin, "--json", "no/report.json", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "no/report.json cannot be written: No such file" in " ".join(done.stderr.split())
+        # A replay that cannot begin makes no report, and spoils none.
+        for before in (None, "of last week"):
+            if before:
+                (tmp_path / "report.json").write_text(before)
+            vecmod("replay", "r.jsonl", service.origin, service.origin, "--json", "report.json", cwd=tmp_path)
+            assert (tmp_path / "report.json").exists() == bool(before)
+    assert (tmp_path / "report.json").read_text() == "of last week"
 
 
 def test_record_says_what_it_left_out(tmp_path: Path) -> None:

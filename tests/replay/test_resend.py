@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import running
-from fake_service import Sent, always, fake_service
+from fake_service import Sent, always, fake_service, short_lived
 from pictures import SAMPLES, b64, encoded, gradient, photo
 from vecmod.replay.recording import RecordedRequest, Recording
 from vecmod.replay.replay_errors import ReplayError
@@ -333,13 +333,33 @@ def test_what_stops_a_replay(tmp_path: Path, photos: Path) -> None:
                 replayed(path, there.origin, new)
 
 
-def test_a_service_that_goes_away_in_the_middle(tmp_path: Path) -> None:
-    path = written(tmp_path / "r.jsonl", 1, times=200)
-    answer = says({"vector": [1]})
-    with fake_service(answer) as old, servers(old.origin, old.origin) as (first, _):
-        with fake_service(answer) as new:
-            second = Server(new.origin, None, 4, 5)
-            second.refuse_unless_ready()
-        with pytest.raises(ReplayError, match="cannot be reached"):
-            Replay(path, first, second, 4, 0.9, 0).run()
-        second.close()
+@pytest.mark.parametrize(
+    ("answers", "compared", "timed", "line"),
+    [(12, 12, 0, 13), (20 + 8 + 3, 20, 8, 12)],
+)
+def test_a_service_that_goes_away_in_the_middle(
+    answers: int, compared: int, timed: int, line: int, tmp_path: Path
+) -> None:
+    """What was found until then is told, whether it was being compared or timed."""
+    path = written(tmp_path / "r.jsonl", 1, times=20)
+    with (
+        fake_service(says({"vector": [1]})) as old,
+        short_lived(answers) as new,
+        servers(old.origin, new) as both,
+    ):
+        found = Replay(path, *both, concurrency=1, threshold=0.9, repeat=1).run()
+    assert (found.requests, found.items, found.timed) == (compared, compared, timed)
+    assert (found.old.timed_failed, found.new.timed_failed) == (0, 0)
+    (objection,) = found.objections()
+    assert objection == found.stopped == found.as_json()["stopped"]
+    assert objection.startswith(f"stopped at line {line}: {new} cannot be reached")
+
+
+def test_a_service_that_goes_away_before_the_first_answer(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.jsonl", 1, times=20)
+    with (
+        fake_service(says({"vector": [1]})) as old,
+        short_lived(0) as new,
+        pytest.raises(ReplayError, match=r"stopped at line 1: .* cannot be reached"),
+    ):
+        replayed(path, old.origin, new)

@@ -59,6 +59,7 @@ class Report:
         worst: items with the smallest cosine.
         turns: ratios old/new of seconds, one for each pair of timed blocks: the smallest and the largest.
         timed: requests that each side was timed with.
+        stopped: where and why it ended too early; empty if it did not.
     """
 
     threshold: float
@@ -80,6 +81,7 @@ class Report:
     new: Side = field(default_factory=Side)
     turns: tuple[float, float] = (math.inf, 0.0)
     timed: int = 0
+    stopped: str = ""
     _cosines: float = 0.0
 
     def add_corrupt(self, line: int, reason: str) -> None:
@@ -149,6 +151,7 @@ class Report:
         lines, unknown = self.requests + self.corrupt_count, self.corrupt_count + self.both_failed
         nothing_known = f"{unknown} of {lines} lines are damaged or failed with both, so nothing is known of them"
         found = [
+            (self.stopped, self.stopped),
             (self.below, f"{self.below} of {self.compared} items are below {self.threshold:g}"),
             (self.unlike_count, f"{self.unlike_count} items cannot be compared"),
             (self.worse, f"{self.worse} requests that old answered fail with new"),
@@ -163,6 +166,7 @@ class Report:
         return {
             "safe": not self.objections(),
             "objections": self.objections(),
+            "stopped": self.stopped or None,
             "threshold": self.threshold,
             "requests": self.requests,
             "corrupt_lines": {"count": self.corrupt_count, "first": [list(one) for one in self.corrupt]},
