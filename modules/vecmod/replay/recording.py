@@ -6,6 +6,7 @@ Bodies are text with the bytes that are no UTF-8 as lone surrogates (PEP 383), s
 import json
 import os
 import re
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from typing import BinaryIO, NamedTuple
 
 from vecmod.replay.replay_errors import ReplayError
 
+_FOR_OWNER = 0o600
+_FOR_OTHERS = 0o077
 _TARGET = re.compile(r"/[!-~]*")
 _HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
 
@@ -102,7 +105,7 @@ class Recording:
     """Requests appended to a file; safe to use from many threads.
 
     Args:
-        path: made if it is missing, readable for its owner alone: it will hold what people sent.
+        path: made if it is missing; readable for its owner alone from now on: it will hold what people sent.
         limit: requests to write; further ones are left out.
 
     Attributes:
@@ -110,7 +113,7 @@ class Recording:
         fault: why nothing more can be written, empty if all is well.
 
     Raises:
-        ReplayError: if the file cannot be written.
+        ReplayError: if the file cannot be written, or is another user's that others may read.
     """
 
     def __init__(self, path: Path, limit: int | None = None) -> None:
@@ -119,9 +122,10 @@ class Recording:
         self._limit = limit
         self._lock = threading.Lock()
         try:
-            path.touch(mode=0o600)
+            path.touch(mode=_FOR_OWNER)
             cut_off = _ends_in_a_line(path)
             self._file = path.open("ab")
+            _keep_private(self._file, path)
             self._file.write(b"\n" if cut_off else b"")
         except OSError as error:
             raise ReplayError(f"{path} cannot be written: {error.strerror}; choose another with --output") from error
@@ -159,3 +163,15 @@ def _ends_in_a_line(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
+
+
+def _keep_private(file: BinaryIO, path: Path) -> None:
+    """Takes from others what they may do with a file that was there before; raises ReplayError if it is not ours."""
+    found = os.fstat(file.fileno())
+    # What is no file, such as /dev/null, keeps nothing.
+    if not stat.S_ISREG(found.st_mode) or not found.st_mode & _FOR_OTHERS:
+        return
+    if found.st_uid != os.geteuid():
+        file.close()
+        raise ReplayError(f"{path} belongs to another user, and others may read it; choose another with --output")
+    os.fchmod(file.fileno(), _FOR_OWNER)
