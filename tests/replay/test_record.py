@@ -132,6 +132,12 @@ def test_a_file_that_others_could_read_is_theirs_no_more(tmp_path: Path) -> None
     assert path.read_text() == "{}\n"
 
 
+def test_what_is_no_file_keeps_its_mode() -> None:
+    before = Path(os.devnull).stat().st_mode
+    Recording(Path(os.devnull)).close()
+    assert Path(os.devnull).stat().st_mode == before
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_another_user(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
@@ -143,9 +149,6 @@ def test_a_file_of_another_user(tmp_path: Path) -> None:
     assert (stat.S_IMODE(path.stat().st_mode), path.read_text()) == (0o644, "{}")
     path.chmod(0o600)
     Recording(path).close()
-    before = Path(os.devnull).stat().st_mode
-    Recording(Path(os.devnull)).close()
-    assert Path(os.devnull).stat().st_mode == before
 
 
 def test_a_prefix_belongs_to_the_service_not_to_the_recording(tmp_path: Path) -> None:
