@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import Any
 
 from vecmod.contract.modality import MODALITIES
@@ -112,3 +112,34 @@ def fake_service(reply: Callable[[Sent], tuple[int, str, dict[str, str]]], port:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def short_lived(answers: int) -> Iterator[str]:
+    """Its URL; it says that it is ready, answers so many POSTs with a vector, and takes no connection from then on."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(204)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"vector":[1]}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    def serve() -> None:
+        with server:
+            for _ in range(1 + answers):
+                server.handle_request()
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.timeout = 20
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    thread.join(30)

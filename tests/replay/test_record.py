@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import os
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ import running
 from fake_service import always, fake_service
 from pictures import b64, photo
 from vecmod.replay.record import RecordingProxy
-from vecmod.replay.recording import RecordedRequest, Recording, read_requests
+from vecmod.replay.recording import RecordedRequest, Recording, read_requests, size_now
 from vecmod.replay.replay_errors import ReplayError
 from vecmod.replay.upstream import Upstream
 
@@ -78,7 +80,7 @@ def talk(server: RecordingProxy, raw: bytes) -> bytes:
 
 
 def recorded(path: Path) -> list[RecordedRequest]:
-    return [one.request for one in read_requests(path)]
+    return [one.request for one in read_requests(path, size_now(path))]
 
 
 def post(path: str, body: bytes, *headers: bytes) -> bytes:
@@ -119,6 +121,34 @@ def test_requests_pass_as_they_came(tmp_path: Path) -> None:
     ]
     assert "secret" not in path.read_text()
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_others_could_read_is_theirs_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("{}\n")
+    path.chmod(0o644)
+    Recording(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text() == "{}\n"
+
+
+def test_what_is_no_file_keeps_its_mode() -> None:
+    before = Path(os.devnull).stat().st_mode
+    Recording(Path(os.devnull)).close()
+    assert Path(os.devnull).stat().st_mode == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("{}")
+    path.chmod(0o644)
+    os.chown(path, 12345, -1)
+    with pytest.raises(ReplayError, match="belongs to another user, and others may read it; choose another"):
+        Recording(path)
+    assert (stat.S_IMODE(path.stat().st_mode), path.read_text()) == (0o644, "{}")
+    path.chmod(0o600)
+    Recording(path).close()
 
 
 def test_a_prefix_belongs_to_the_service_not_to_the_recording(tmp_path: Path) -> None:
@@ -283,7 +313,10 @@ def test_recordings_are_appended_to_and_cut_lines_stay_alone(tmp_path: Path) -> 
     recording.add(request)
     recording.close()
     corrupt: list[int] = []
-    assert [one.request for one in read_requests(path, lambda line, _: corrupt.append(line))] == [request, request]
+    assert [one.request for one in read_requests(path, size_now(path), lambda line, _: corrupt.append(line))] == [
+        request,
+        request,
+    ]
     assert corrupt == [2]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import running
-from fake_service import always, fake_service
+from fake_service import always, fake_service, short_lived
 from pictures import SAMPLES, b64
 from start import vecmod
 
@@ -63,18 +63,62 @@ def test_it_is_not_safe(service: running.Caller, tmp_path: Path) -> None:
     vector[0] += 5
     reply = always(200, json.dumps({"vector": vector}))
     line = {"path": "/vectors", "body": json.dumps({"image": b64((SAMPLES / "photos/cat.jpg").read_bytes())})}
-    text = json.dumps({"method": "POST", "content_type": None, **line}) + "\n{[red]\n"
-    (tmp_path / "r.jsonl").write_text(text)
+    good = json.dumps({"method": "POST", "content_type": None, **line}) + "\n"
+    (tmp_path / "r.jsonl").write_text(good + "{[red]\n" + good * 8)
     with fake_service(reply) as other:
         done = vecmod("replay", "r.jsonl", service.url, other.origin, cwd=tmp_path)
         assert done.returncode == 1
-        assert "not safe: 1 of 1 items are below 0.9999" in done.stdout
+        assert "not safe: 9 of 9 items are below 0.9999" in done.stdout
         assert "corrupt line 2: " in done.stderr
         assert vecmod("replay", "r.jsonl", service.url, other.origin, "--threshold", 0.5, cwd=tmp_path).returncode == 0
     with fake_service(always(422, '{"error":"[bold]no[/] picture"}')) as other:
         done = vecmod("replay", "r.jsonl", service.url, other.origin, cwd=tmp_path)
     assert done.returncode == 1
     assert "new: [bold]no[/] picture" in done.stdout
+
+
+def test_the_recorder_itself_may_be_asked(tmp_path: Path) -> None:
+    """Every request that is sent makes the recording longer; what was there at the start is all that counts."""
+    with fake_service(always(200, '{"vector":[1]}')) as service:
+        to_service = ("--to", service.origin, "--output", "r.jsonl")
+        with recording(*to_service, cwd=tmp_path, ending=signal.SIGINT) as (caller, last_words):
+            for _ in range(3):
+                caller("POST", "/vectors", "{}")
+            done = vecmod("replay", "r.jsonl", service.origin, caller.url, "--json", "report.json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["requests"], report["new"]["timed"]["requests"]) == (3, 3)
+    # As they came, compared, timed.
+    assert last_words[0] == "9 requests recorded in r.jsonl\n"
+
+
+def test_a_service_that_goes_away_leaves_a_report(tmp_path: Path) -> None:
+    line = json.dumps({"method": "POST", "path": "/vectors", "content_type": None, "body": "{}"}) + "\n"
+    (tmp_path / "r.jsonl").write_text(line * 20)
+    (tmp_path / "report.json").write_text("of last week, and longer than nothing")
+    with fake_service(always(200, '{"vector":[1]}')) as old, short_lived(12) as new:
+        options = ("--concurrency", 1, "--json", "report.json")
+        done = vecmod("replay", "r.jsonl", old.origin, new, *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"not safe: stopped at line 13: {new} cannot be reached" in done.stdout
+    assert "12 requests, 12 items" in done.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["safe"], report["items"], report["objections"]) == (False, 12, [report["stopped"]])
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text("")
+    with fake_service(always(200, "{}")) as service:
+        done = vecmod("replay", "r.jsonl", service.origin, service.origin, "--json", "no/report.json", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "no/report.json cannot be written: No such file" in " ".join(done.stderr.split())
+        # A replay that cannot begin makes no report, and spoils none.
+        for before in (None, "of last week"):
+            if before:
+                (tmp_path / "report.json").write_text(before)
+            vecmod("replay", "r.jsonl", service.origin, service.origin, "--json", "report.json", cwd=tmp_path)
+            assert (tmp_path / "report.json").exists() == bool(before)
+    assert (tmp_path / "report.json").read_text() == "of last week"
 
 
 def test_record_says_what_it_left_out(tmp_path: Path) -> None:

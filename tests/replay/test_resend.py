@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import running
-from fake_service import Sent, always, fake_service
+from fake_service import Sent, always, fake_service, short_lived
 from pictures import SAMPLES, b64, encoded, gradient, photo
 from vecmod.replay.recording import RecordedRequest, Recording
 from vecmod.replay.replay_errors import ReplayError
@@ -95,13 +95,14 @@ def test_what_one_service_refuses(service: running.Caller, tmp_path: Path, cache
     with running.in_thread(running.img2vec(cache, VECMOD_MAX_ASPECT=2)) as strict:
         found = replayed(path, service.url, strict.url, repeat=1)
         back = replayed(path, strict.url, service.url)
-    assert found.objections() == ["1 requests that old answered fail with new"]
+    unknown = "1 of 3 lines are damaged or failed with both, so nothing is known of them"
+    assert found.objections() == ["1 requests that old answered fail with new", unknown]
     assert (found.items, found.old.failed, found.new.failed, found.timed) == (1, 1, 2, 1)
     (only,) = found.differences
     assert (only.line, only.old_status, only.new_status, only.old_error) == (2, 200, 422, "")
     assert "60x20" in only.new_error
     # The other way round it is a gain.
-    assert (back.objections(), dict(back.statuses)) == ([], {"422 200": 1})
+    assert (back.objections(), dict(back.statuses)) == ([unknown], {"422 200": 1})
 
 
 def test_texts_and_pictures(clip_service: running.Caller, tmp_path: Path) -> None:
@@ -164,6 +165,7 @@ def test_zero_and_opposite_vectors(old: list[int], new: list[int], cosine: float
         (422, '{"detail":[{"msg":"field required"}]}', "[{'msg': 'field required'}]"),
         (500, "<html>oops</html>", "<html>oops</html>"),
         (503, "[]", "status 503"),
+        (500, "", "status 500"),
         (200, "<html>", "the answer is not JSON: <html>"),
         (200, "[" * 100_000, "the answer is not JSON: " + "[" * 300),
         (200, "[1]", "the answer is not a JSON object"),
@@ -178,16 +180,52 @@ def test_requests_that_get_worse(status: int, body: str, error: str, tmp_path: P
 
 def test_nothing_compared_proves_nothing(tmp_path: Path) -> None:
     found = answered(written(tmp_path / "r.jsonl", {}), always(500, "{}"), always(500, "{}"))
-    assert found.objections() == ["no answer held a vector, so nothing was compared"]
+    assert found.objections() == [
+        "1 of 1 lines are damaged or failed with both, so nothing is known of them",
+        "no answer held a vector, so nothing was compared",
+    ]
 
 
-def test_a_busy_service_is_asked_again(tmp_path: Path) -> None:
-    answers = iter([(503, "{}", {"Retry_After": "1"}), (200, '{"vector":[1]}', {})])
+@pytest.mark.parametrize("good", [17, 18])
+def test_little_compared_proves_little(good: int, tmp_path: Path) -> None:
+    """One line in ten may be damaged or fail with both, no more."""
+
+    def picky(sent: Sent) -> tuple[int, str, dict[str, str]]:
+        return (422, "", {}) if sent.body == '"bad"' else (200, '{"vector":[1]}', {})
+
+    path = written(tmp_path / "r.jsonl", "bad", *["good"] * good)
+    with path.open("a") as file:
+        file.write("damaged\n")
+    found = answered(path, picky, picky)
+    unknown = f"2 of {good + 2} lines are damaged or failed with both, so nothing is known of them"
+    assert found.objections() == ([unknown] if good == 17 else [])
+    assert found.as_json()["requests_that_failed_with_both"] == 1
+
+
+@pytest.mark.parametrize("seconds", ["1", "0"])
+def test_a_busy_service_is_asked_again(seconds: str, tmp_path: Path) -> None:
+    answers = iter([(503, "{}", {"Retry_After": seconds}), (200, '{"vector":[1]}', {})])
 
     def busy_once(sent: Sent) -> tuple[int, str, dict[str, str]]:
         return (204, "", {}) if sent.method == "GET" else next(answers)
 
     assert answered(written(tmp_path / "r.jsonl", {}), busy_once, says({"vector": [1]})).objections() == []
+
+
+def test_a_service_that_stays_busy_is_given_up_on(tmp_path: Path) -> None:
+    times: list[float] = []
+
+    def busy(sent: Sent) -> tuple[int, str, dict[str, str]]:
+        if sent.method == "GET":
+            return 204, "", {}
+        times.append(time.monotonic())
+        # The last one asks for a pause that nothing would follow.
+        return 503, "", {"Retry_After": "0" if len(times) < 6 else "5"}
+
+    path = written(tmp_path / "r.jsonl", {})
+    assert answered(path, says({"vector": [1]}), busy).differences[0].new_error == "status 503"
+    assert len(times) == 6
+    assert time.monotonic() - times[-1] < 4
 
 
 def test_a_service_that_hangs_fails_that_request(tmp_path: Path) -> None:
@@ -278,7 +316,7 @@ def test_corrupt_lines_are_named_and_left_out(service: running.Caller, photos: P
     photos.write_bytes(good[0] + b"\n".join(bad) + b"\n\n \n" + good[1])
     found = replayed(photos, service.url, service.url)
     assert [line for line, _ in found.corrupt] == list(range(2, 2 + len(bad)))
-    assert (found.requests, found.corrupt_count, found.objections()) == (2, len(bad), [])
+    assert (found.requests, found.items, found.corrupt_count) == (2, 2, len(bad))
 
 
 def test_what_stops_a_replay(tmp_path: Path, photos: Path) -> None:
@@ -295,13 +333,33 @@ def test_what_stops_a_replay(tmp_path: Path, photos: Path) -> None:
                 replayed(path, there.origin, new)
 
 
-def test_a_service_that_goes_away_in_the_middle(tmp_path: Path) -> None:
-    path = written(tmp_path / "r.jsonl", 1, times=200)
-    answer = says({"vector": [1]})
-    with fake_service(answer) as old, servers(old.origin, old.origin) as (first, _):
-        with fake_service(answer) as new:
-            second = Server(new.origin, None, 4, 5)
-            second.refuse_unless_ready()
-        with pytest.raises(ReplayError, match="cannot be reached"):
-            Replay(path, first, second, 4, 0.9, 0).run()
-        second.close()
+@pytest.mark.parametrize(
+    ("answers", "compared", "timed", "line"),
+    [(12, 12, 0, 13), (20 + 8 + 3, 20, 8, 12)],
+)
+def test_a_service_that_goes_away_in_the_middle(
+    answers: int, compared: int, timed: int, line: int, tmp_path: Path
+) -> None:
+    """What was found until then is told, whether it was being compared or timed."""
+    path = written(tmp_path / "r.jsonl", 1, times=20)
+    with (
+        fake_service(says({"vector": [1]})) as old,
+        short_lived(answers) as new,
+        servers(old.origin, new) as both,
+    ):
+        found = Replay(path, *both, concurrency=1, threshold=0.9, repeat=1).run()
+    assert (found.requests, found.items, found.timed) == (compared, compared, timed)
+    assert (found.old.timed_failed, found.new.timed_failed) == (0, 0)
+    (objection,) = found.objections()
+    assert objection == found.stopped == found.as_json()["stopped"]
+    assert objection.startswith(f"stopped at line {line}: {new} cannot be reached")
+
+
+def test_a_service_that_goes_away_before_the_first_answer(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.jsonl", 1, times=20)
+    with (
+        fake_service(says({"vector": [1]})) as old,
+        short_lived(0) as new,
+        pytest.raises(ReplayError, match=r"stopped at line 1: .* cannot be reached"),
+    ):
+        replayed(path, old.origin, new)

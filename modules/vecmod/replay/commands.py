@@ -2,7 +2,8 @@
 
 import json
 import signal
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -72,6 +73,8 @@ def replay(
     new_token: Annotated[str | None, typer.Option(help="bearer token of the new one")] = None,
 ) -> None:
     """Send recorded requests to two services, compare vectors and speed; exit code 0 if it is safe to switch."""
+    if report_file is not None:
+        _refuse_unless_writable(report_file)
     old, new = Server(old_url, old_token, concurrency, timeout), Server(new_url, new_token, concurrency, timeout)
     with _progress() as bar:
         task = bar.add_task("", total=None)
@@ -79,11 +82,28 @@ def replay(
     _print_corrupt(found)
     _print_report(found)
     if report_file is not None:
-        try:
+        with _writing(report_file):
             report_file.write_text(json.dumps(found.as_json(), indent=2) + "\n", "utf-8")
-        except OSError as error:
-            raise ReplayError(f"{report_file} cannot be written: {error.strerror}") from error
-    raise typer.Exit(1 if found.objections() else 0)
+    raise typer.Exit(2 if found.stopped else bool(found.objections()))
+
+
+def _refuse_unless_writable(report_file: Path) -> None:
+    """Hours of work must not end in a path that is none; an older report stays as it is until then."""
+    is_new = not report_file.exists()
+    with _writing(report_file):
+        # Opening a pipe twice would end it for its reader.
+        if is_new or report_file.is_file():
+            report_file.open("a").close()
+        if is_new:
+            report_file.unlink()
+
+
+@contextmanager
+def _writing(report_file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ReplayError(f"{report_file} cannot be written: {error.strerror}; choose another with --json") from error
 
 
 def _progress() -> Progress:
@@ -108,7 +128,7 @@ def _print_report(found: Report) -> None:
         largest = f"largest difference of a number {found.max_difference:.3g}"
         _say(_out, f"cosine {lowest:.7f} at worst, {mean:.7f} on average; {largest}")
     for objection in found.objections():
-        _say(_out, f"[bold red]not safe:[/] {objection}")
+        _say(_out, f"[bold red]not safe:[/] {escape(objection)}")
     if not found.objections():
         _say(_out, f"[bold green]safe:[/] {found.items} items reach {found.threshold:g}, no request got worse")
     if found.worst_length is not None and found.worst_length.item.length_ratio < _SAME_LENGTH:

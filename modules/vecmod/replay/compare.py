@@ -62,7 +62,8 @@ def read_answer(status: int, body: bytes) -> Reading:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         shown = body[:_TEXT_CHARACTERS].decode("utf-8", "replace")
-        return Reading(status, {}, shown if status >= _FAULTS else f"the answer is not JSON: {shown}")
+        words = shown or f"status {status}"
+        return Reading(status, {}, words if status >= _FAULTS else f"the answer is not JSON: {shown}")
     if status >= _FAULTS:
         return Reading(status, {}, _error_text(answer) or f"status {status}")
     if not isinstance(answer, dict):

@@ -6,14 +6,18 @@ Bodies are text with the bytes that are no UTF-8 as lone surrogates (PEP 383), s
 import json
 import os
 import re
+import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from vecmod.replay.replay_errors import ReplayError
 
+_FOR_OWNER = 0o600
+_FOR_OTHERS = 0o077
 _TARGET = re.compile(r"/[!-~]*")
 _HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
 
@@ -42,17 +46,29 @@ def is_target(text: str) -> bool:
     return _TARGET.fullmatch(text) is not None
 
 
+def size_now(path: Path) -> int:
+    """Bytes of a recording that may still grow; of what has no size, such as a pipe, all that comes.
+
+    Raises:
+        ReplayError: if the file cannot be read.
+    """
+    try:
+        return path.stat().st_size if path.is_file() else sys.maxsize
+    except OSError as error:
+        raise ReplayError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def read_requests(
-    path: Path, on_corrupt: Callable[[int, str], None] = lambda _line, _reason: None
+    path: Path, size: int, on_corrupt: Callable[[int, str], None] = lambda _line, _reason: None
 ) -> Iterator[Recorded]:
-    """The requests of a recording, one at a time; empty lines are skipped, corrupt ones told.
+    """The requests in the first ``size`` bytes, one at a time; empty lines are skipped, corrupt ones told.
 
     Raises:
         ReplayError: if the file cannot be read.
     """
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(_lines(file, size), start=1):
                 if line.strip():
                     try:
                         yield Recorded(number, _parse(line))
@@ -60,6 +76,12 @@ def read_requests(
                         on_corrupt(number, str(error))
     except OSError as error:
         raise ReplayError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _lines(file: BinaryIO, size: int) -> Iterator[bytes]:
+    while line := file.readline(size):
+        size -= len(line)
+        yield line
 
 
 def _parse(line: bytes) -> RecordedRequest:
@@ -83,7 +105,7 @@ class Recording:
     """Requests appended to a file; safe to use from many threads.
 
     Args:
-        path: made if it is missing, readable for its owner alone: it will hold what people sent.
+        path: made if it is missing; readable for its owner alone from now on: it will hold what people sent.
         limit: requests to write; further ones are left out.
 
     Attributes:
@@ -91,7 +113,7 @@ class Recording:
         fault: why nothing more can be written, empty if all is well.
 
     Raises:
-        ReplayError: if the file cannot be written.
+        ReplayError: if the file cannot be written, or is another user's that others may read.
     """
 
     def __init__(self, path: Path, limit: int | None = None) -> None:
@@ -100,9 +122,10 @@ class Recording:
         self._limit = limit
         self._lock = threading.Lock()
         try:
-            path.touch(mode=0o600)
+            path.touch(mode=_FOR_OWNER)
             cut_off = _ends_in_a_line(path)
             self._file = path.open("ab")
+            _keep_private(self._file, path)
             self._file.write(b"\n" if cut_off else b"")
         except OSError as error:
             raise ReplayError(f"{path} cannot be written: {error.strerror}; choose another with --output") from error
@@ -140,3 +163,15 @@ def _ends_in_a_line(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
+
+
+def _keep_private(file: BinaryIO, path: Path) -> None:
+    """Takes from others what they may do with a file that was there before; raises ReplayError if it is not ours."""
+    found = os.fstat(file.fileno())
+    # What is no file, such as /dev/null, keeps nothing.
+    if not stat.S_ISREG(found.st_mode) or not found.st_mode & _FOR_OTHERS:
+        return
+    if found.st_uid != os.geteuid():
+        file.close()
+        raise ReplayError(f"{path} belongs to another user, and others may read it; choose another with --output")
+    os.fchmod(file.fileno(), _FOR_OWNER)

@@ -11,6 +11,8 @@ from vecmod.replay.compare import Item, Reading, compare_items
 # Named one by one; beyond that they are counted.
 _NAMED = 20
 _WORST = 10
+# Of all lines: where more than one in ten told nothing, the others are no fair sample of them.
+_UNKNOWN = 0.1
 
 
 class Placed(NamedTuple):
@@ -51,11 +53,13 @@ class Report:
         below: items whose cosine does not reach the threshold.
         unlike: items that cannot be compared: missing, of different dimensions, no numbers; the first of them.
         worse: requests that old answered and new failed.
+        both_failed: requests that neither answered.
         differences: requests with another status; the first of them.
         statuses: how often the pairs of them came, e.g. ``200 422``.
         worst: items with the smallest cosine.
         turns: ratios old/new of seconds, one for each pair of timed blocks: the smallest and the largest.
         timed: requests that each side was timed with.
+        stopped: where and why it ended too early; empty if it did not.
     """
 
     threshold: float
@@ -67,6 +71,7 @@ class Report:
     unlike: list[Placed] = field(default_factory=list)
     unlike_count: int = 0
     worse: int = 0
+    both_failed: int = 0
     differences: list[Difference] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     worst: list[Placed] = field(default_factory=list)
@@ -76,6 +81,7 @@ class Report:
     new: Side = field(default_factory=Side)
     turns: tuple[float, float] = (math.inf, 0.0)
     timed: int = 0
+    stopped: str = ""
     _cosines: float = 0.0
 
     def add_corrupt(self, line: int, reason: str) -> None:
@@ -90,6 +96,7 @@ class Report:
         self.old.failed += bool(old.fault)
         self.new.failed += bool(new.fault)
         self.worse += bool(new.fault) and not old.fault
+        self.both_failed += bool(new.fault) and bool(old.fault)
         if old.status != new.status or bool(old.fault) != bool(new.fault):
             self.statuses[f"{old.status} {new.status}"] += 1
             if len(self.differences) < _NAMED:
@@ -141,11 +148,15 @@ class Report:
 
     def objections(self) -> list[str]:
         """What speaks against switching; empty if nothing does."""
+        lines, unknown = self.requests + self.corrupt_count, self.corrupt_count + self.both_failed
+        nothing_known = f"{unknown} of {lines} lines are damaged or failed with both, so nothing is known of them"
         found = [
+            (self.stopped, self.stopped),
             (self.below, f"{self.below} of {self.compared} items are below {self.threshold:g}"),
             (self.unlike_count, f"{self.unlike_count} items cannot be compared"),
             (self.worse, f"{self.worse} requests that old answered fail with new"),
             (self.new.timed_failed > self.old.timed_failed, f"new failed {self.new.timed_failed} requests while timed"),
+            (unknown > _UNKNOWN * lines, nothing_known),
             (not self.items, "no answer held a vector, so nothing was compared"),
         ]
         return [words for is_so, words in found if is_so]
@@ -155,6 +166,7 @@ class Report:
         return {
             "safe": not self.objections(),
             "objections": self.objections(),
+            "stopped": self.stopped or None,
             "threshold": self.threshold,
             "requests": self.requests,
             "corrupt_lines": {"count": self.corrupt_count, "first": [list(one) for one in self.corrupt]},
@@ -172,6 +184,7 @@ class Report:
                 "first": [{"line": line, "place": item.place, "reason": item.fault} for line, item in self.unlike],
             },
             "requests_that_got_worse": self.worse,
+            "requests_that_failed_with_both": self.both_failed,
             "status_differences": {
                 "old new": dict(self.statuses),
                 "first": [one._asdict() for one in self.differences],

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from vecmod.replay.compare import Reading, read_answer
-from vecmod.replay.recording import Recorded, RecordedRequest, read_requests
-from vecmod.replay.replay_errors import NoAnswer, ReplayError
+from vecmod.replay.recording import Recorded, RecordedRequest, read_requests, size_now
+from vecmod.replay.replay_errors import NoAnswer, NotReached, ReplayError
 from vecmod.replay.report import Report
 from vecmod.replay.upstream import Reply, Upstream
 
@@ -49,34 +49,41 @@ class Server:
         if status == _BUSY:
             raise ReplayError(f"{self._upstream.url} is not ready (status 503); wait until it is, and run this again")
 
-    def ask(self, request: RecordedRequest) -> Reply:
+    def ask(self, one: Recorded) -> Reply:
         """The answer; a service that is busy is asked again when it says so.
 
         Raises:
-            NotReached: if the service takes no connection.
+            NotReached: if the service takes no connection; says at which line.
             NoAnswer: if it does not answer this request.
         """
+        try:
+            return self._ask(one.request)
+        except NotReached as error:
+            raise NotReached(f"stopped at line {one.line}: {error}") from error
+
+    def _ask(self, request: RecordedRequest) -> Reply:
         headers = [*request.headers(), *self._headers]
+        reply = self._upstream.send("POST", request.path, headers, request.body)
         for _ in range(_MAX_RESENDS):
-            reply = self._upstream.send("POST", request.path, headers, request.body)
             pause = _retry_after(reply)
-            if not pause:
+            if pause is None:
                 break
             time.sleep(pause)
+            reply = self._upstream.send("POST", request.path, headers, request.body)
         return reply
 
-    def read(self, request: RecordedRequest) -> Reading:
+    def read(self, one: Recorded) -> Reading:
         """The vectors of the answer, or why there are none."""
         try:
-            reply = self.ask(request)
+            reply = self.ask(one)
         except NoAnswer as error:
             return Reading(0, {}, str(error))
         return read_answer(reply.status, reply.body)
 
-    def answers(self, request: RecordedRequest) -> bool:
+    def answers(self, one: Recorded) -> bool:
         """Whether it gives an answer, unread: reading would be timed too."""
         try:
-            return self.ask(request).status < _FAULTS
+            return self.ask(one).status < _FAULTS
         except NoAnswer:
             return False
 
@@ -108,46 +115,61 @@ class Replay:
     def run(self, on_sent: Callable[[int], None] = lambda _count: None) -> Report:
         """Compare and time; ``on_sent`` is told how many more requests both have answered.
 
+        A service that goes away in the middle leaves a report of what was found until then, ``stopped``.
+
         Raises:
-            ReplayError: if the recording holds nothing, or a service cannot be reached.
+            ReplayError: if the recording holds nothing, or a service cannot be reached from the start.
         """
+        # It may grow while it is read: with live traffic, or because one side is the recorder itself.
+        size = size_now(self.path)
         self.old.refuse_unless_ready()
         self.new.refuse_unless_ready()
         report = Report(self.threshold)
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            failed = self._compare(pool, report, on_sent)
+        try:
+            self._run(report, size, on_sent)
+        except ReplayError as error:
             if not report.requests:
-                raise ReplayError(f"{self.path} holds no requests; record some with vecmod record")
+                raise
+            report.stopped = str(error)
+        if not report.requests:
+            raise ReplayError(f"{self.path} holds no requests; record some with vecmod record")
+        return report
+
+    def _run(self, report: Report, size: int, on_sent: Callable[[int], None]) -> None:
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            failed = self._compare(pool, report, size, on_sent)
             for _ in range(self.repeat):
-                both_answered = (one.request for one in read_requests(self.path) if one.line not in failed)
+                both_answered = (one for one in read_requests(self.path, size) if one.line not in failed)
                 for number, turn in enumerate(_turns(both_answered, _TURN_REQUESTS * self.concurrency)):
                     self._time(pool, report, turn, new_first=bool(number % 2))
                     on_sent(len(turn))
-        return report
 
-    def _compare(self, pool: ThreadPoolExecutor, report: Report, on_sent: Callable[[int], None]) -> set[int]:
+    def _compare(self, pool: ThreadPoolExecutor, report: Report, size: int, on_sent: Callable[[int], None]) -> set[int]:
         """Lines that one side failed: a fault is quicker than a vector, and tells nothing about speed."""
 
         def ask_both(one: Recorded) -> "_Pair":
-            return _Pair(one.line, self.old.read(one.request), self.new.read(one.request))
+            return _Pair(one.line, self.old.read(one), self.new.read(one))
 
         failed = set()
-        for line, old, new in _in_order(pool, ask_both, read_requests(self.path, report.add_corrupt), self.concurrency):
+        requests = read_requests(self.path, size, report.add_corrupt)
+        for line, old, new in _in_order(pool, ask_both, requests, self.concurrency):
             report.add(line, old, new)
             on_sent(1)
             if old.fault or new.fault:
                 failed.add(line)
         return failed
 
-    def _time(self, pool: ThreadPoolExecutor, report: Report, turn: list[RecordedRequest], *, new_first: bool) -> None:
+    def _time(self, pool: ThreadPoolExecutor, report: Report, turn: list[Recorded], *, new_first: bool) -> None:
         """One block to both; who is first changes, so that a machine that slows down hits both."""
-        sides = [(self.old, report.old), (self.new, report.new)]
-        seconds = {}
-        for server, side in reversed(sides) if new_first else sides:
+        seconds, failed = {}, {}
+        for server in (self.new, self.old) if new_first else (self.old, self.new):
             started = time.perf_counter()
             answered = list(pool.map(server.answers, turn))
             seconds[server] = time.perf_counter() - started
-            side.timed_failed += answered.count(False)
+            failed[server] = answered.count(False)
+        # Not before both have had their turn.
+        report.old.timed_failed += failed[self.old]
+        report.new.timed_failed += failed[self.new]
         report.add_turn(len(turn), seconds[self.old], seconds[self.new])
 
 
@@ -170,12 +192,12 @@ def _in_order(
         yield waiting.popleft().result()
 
 
-def _turns(requests: Iterable[RecordedRequest], count: int) -> Iterator[list[RecordedRequest]]:
-    turn: list[RecordedRequest] = []
+def _turns(requests: Iterable[Recorded], count: int) -> Iterator[list[Recorded]]:
+    turn: list[Recorded] = []
     size = 0
-    for request in requests:
-        turn.append(request)
-        size += len(request.body)
+    for one in requests:
+        turn.append(one)
+        size += len(one.request.body)
         if len(turn) == count or size >= _TURN_BYTES:
             yield turn
             turn, size = [], 0
@@ -183,7 +205,7 @@ def _turns(requests: Iterable[RecordedRequest], count: int) -> Iterator[list[Rec
         yield turn
 
 
-def _retry_after(reply: Reply) -> float:
-    """Seconds that a busy service asks to wait; 0 if it is not busy, or does not say."""
+def _retry_after(reply: Reply) -> float | None:
+    """Seconds that a busy service asks to wait, 0: none; None if it is not busy, or does not say."""
     text = next((value for name, value in reply.headers if name.lower() == "retry-after"), "")
-    return min(float(text), _MAX_PAUSE) if reply.status == _BUSY and text.isascii() and text.isdecimal() else 0.0
+    return min(float(text), _MAX_PAUSE) if reply.status == _BUSY and text.isascii() and text.isdecimal() else None
