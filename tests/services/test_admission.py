@@ -5,6 +5,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -160,3 +161,20 @@ def test_token() -> None:
             assert answer.headers["www-authenticate"] == "Bearer"
         assert caller("POST", "/vectors", image, Authorization="Bearer secret").status == 200
         assert caller("GET", "/meta").status == 200
+
+
+@pytest.mark.parametrize("pause", [0.2, 2.5], ids=["slow", "gone"])
+def test_answers_are_held_for_who_reads_them(pause: float, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vecmod.serving.http.protocol._READ_SECONDS", 1.0)
+    with running.in_thread(running.clip(cache)) as caller:
+        body = json.dumps({"texts": ["a"] * 2048}).encode()
+        with send(caller, body, path="/vectorize") as opened:
+            received = 0
+            with suppress(ConnectionError):
+                while part := opened.recv(1_000_000):
+                    received += len(part)
+                    if part.endswith(b"}"):
+                        break
+                    if received < 4_000_000:
+                        time.sleep(pause)
+    assert (received > 7_000_000) is (pause < 1)

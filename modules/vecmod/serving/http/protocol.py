@@ -12,12 +12,15 @@ from vecmod.contract.errors import ErrorBody, RequestFault
 _HEADER_SECONDS = 30.0
 # Bytes to a line end in a chunked body, below which it is crumbs: a chunk has two line ends. Small bodies may be so.
 _CRUMB, _CRUMBS_FROM = 8, 16 * 1024
+# In which somebody who is sent an answer must take some of it.
+_READ_SECONDS = 30.0
 
 
 class Connection(H11Protocol):
     """A connection that is closed when no request has begun on it, or a header has not ended, for half a minute."""
 
     _header_timer: asyncio.TimerHandle | None = None
+    _answer_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -27,7 +30,30 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._stop_waiting()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """An answer waits for its reader, who must take some of it now and then: it is held in memory."""
+        super().pause_writing()
+        self._watch(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """The reader has taken nearly all."""
+        super().resume_writing()
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
+    def _watch(self, left: int) -> None:
+        self._answer_timer = self.loop.call_later(_READ_SECONDS, self._expect_less_than, left)
+
+    def _expect_less_than(self, left: int) -> None:
+        now = self.transport.get_write_buffer_size()
+        if now < left:
+            self._watch(now)
+        else:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Take in what came; the wait goes on while it is part of a header."""
