@@ -96,7 +96,9 @@ class MilvusStore:
         return sorted(name for name in names if self.get_class(name))
 
     def drop_class(self, name: str) -> None:
-        """Delete a collection."""
+        """Delete a collection, if it is one of ours."""
+        if self.get_class(name) is None:
+            return
         with _translated(f"dropping class {name}"), self._writing:
             self._client.drop_collection(name)
         self._loaded.discard(name)
@@ -109,8 +111,7 @@ class MilvusStore:
             {**record.properties, "id": record.id, "vector": record.vector.tolist(), FINGERPRINT: record.fingerprint}
             for record in good
         ]
-        with self._writing:
-            self._unseen.add(name)
+        with self._write(name):
             for start in range(0, len(rows), _BATCH):
                 rejected += self._upsert_rows(name, rows[start : start + _BATCH])
         return rejected
@@ -138,8 +139,7 @@ class MilvusStore:
         ids = [one for one in ids if not id_fault(one)]
         if not ids:
             return
-        with _translated(f"deleting from {name}"), self._writing:
-            self._unseen.add(name)
+        with _translated(f"deleting from {name}"), self._write(name):
             self._client.delete(name, filter=one_of_ids(ids))
 
     def search(self, name: str, vector: Vector, limit: int, condition: Filter | None = None) -> list[Hit]:
@@ -206,6 +206,17 @@ class MilvusStore:
             with _translated(f"loading class {name}"):
                 self._client.load_collection(name)
             self._loaded.add(name)
+
+    @contextmanager
+    def _write(self, name: str) -> Iterator[None]:
+        """One writer at a time; whoever reads afterwards sees what was written, even if it failed halfway."""
+        with self._writing:
+            self._unseen.add(name)
+            try:
+                yield
+            finally:
+                # Somebody who read meanwhile has taken it away.
+                self._unseen.add(name)
 
     def _see(self, name: str) -> dict[str, str]:
         """Strong consistency costs 0.2 s on a server, so it is asked for only after our own writes."""
