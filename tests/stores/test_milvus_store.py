@@ -100,3 +100,26 @@ def test_a_read_during_a_write_does_not_weaken_the_first_after_it(
     reads = spy(monkeypatch, "query")
     assert [store.count("Kept"), store.count("Kept")] == [3, 3]
     assert [read.get("consistency_level") for read in reads] == ["Strong", None]
+
+
+def test_many_new_rows_are_flushed_once_before_they_are_read(
+    store: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushes = spy(monkeypatch, "flush")
+    store.upsert("Kept", records(0, 1000))
+    assert store.count("Kept") == 1000
+    assert len(flushes) == 0
+    store.upsert("Kept", records(1000, 2500))
+    store.upsert("Kept", records(0, 10))
+    assert store.search("Kept", records(1000, 2500)[7].vector, 1)[0].id == "r1007"
+    assert store.count("Kept") == 2500
+    assert len(flushes) == 1
+
+
+def test_only_get_fetches_vectors(store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.upsert("Kept", records(0, 3))
+    queries, searches = spy(monkeypatch, "query"), spy(monkeypatch, "search")
+    assert {one.properties["n"] for one in store.find("Kept", None, 10)} == {0, 1, 2}
+    assert {hit.properties["n"] for hit in store.search("Kept", records(0, 1)[0].vector, 3)} == {0, 1, 2}
+    assert [asked["output_fields"] for asked in queries + searches] == [["$meta"], ["$meta"]]
+    assert store.get("Kept", ["r1"])[0].vector.size == 8

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
@@ -37,6 +38,8 @@ logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
 _CLASS_PROPERTY = "vecmod.class"
 # A request may have 64 MiB on a server; 1000 vectors of 4096 numbers are a quarter of that.
 _BATCH = 1000
+# Lite compares rows that are not flushed yet a dozen times slower than others, which matters from some thousands on.
+_FLUSH_AFTER = 2000
 # The largest offset + limit that a server accepts; kept for files too, so that moving to a server changes nothing.
 MAX_RESULTS = 16384
 # Servers before 2.4 know no default for these; they are the defaults of later ones.
@@ -59,6 +62,9 @@ class MilvusStore:
         self._writing = threading.Lock()
         self._unseen: set[str] = set()
         self._loaded: set[str] = set()
+        self._unflushed: Counter[str] = Counter()
+        # Everything but the vector. No server of 2.3 was there to be asked whether it understands the shorter form.
+        self._all_properties = ["$meta"] if self._file else ["*"]
         try:
             self._client = MilvusClient(uri=uri, token=key)
         except MilvusException as error:
@@ -103,6 +109,7 @@ class MilvusStore:
             self._client.drop_collection(name)
         self._loaded.discard(name)
         self._unseen.discard(name)
+        self._unflushed.pop(name, None)
 
     def upsert(self, name: str, records: Sequence[Record]) -> list[Rejection]:
         """Store records, naming the bad ones."""
@@ -113,7 +120,9 @@ class MilvusStore:
         ]
         with self._write(name):
             for start in range(0, len(rows), _BATCH):
-                rejected += self._upsert_rows(name, rows[start : start + _BATCH])
+                batch = rows[start : start + _BATCH]
+                rejected += self._upsert_rows(name, batch)
+                self._unflushed[name] += len(batch)
         return rejected
 
     def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
@@ -152,7 +161,7 @@ class MilvusStore:
                 data=[vector.tolist()],
                 filter=words,
                 limit=size,
-                output_fields=["*"],
+                output_fields=self._all_properties,
                 search_params={"metric_type": "COSINE", "params": {"ef": max(64, size)}},
                 **self._see(name),
             )[0]
@@ -168,7 +177,9 @@ class MilvusStore:
         none = np.zeros(0, np.float32)
 
         def ask(words: str, size: int) -> list[Record]:
-            rows = self._client.query(name, filter=words, output_fields=["*"], limit=size, **self._see(name))
+            rows = self._client.query(
+                name, filter=words, output_fields=self._all_properties, limit=size, **self._see(name)
+            )
             return [Record(row["id"], none, _properties(row), row.get(FINGERPRINT, "")) for row in rows]
 
         with _translated(f"reading from {name}"):
@@ -183,7 +194,7 @@ class MilvusStore:
             )
 
     def close(self) -> None:
-        """Close the client; a file can then be opened by another process."""
+        """Close the client; a file is flushed by that, and can then be opened by another process."""
         self._client.close()
         if self._file:
             server_manager_instance.release_server(os.fspath(self._file))
@@ -201,11 +212,19 @@ class MilvusStore:
             size *= 4
 
     def _load(self, name: str) -> None:
-        """A collection must be in memory to be searched; one that was opened from disk is not."""
+        """A collection must be in memory to be searched, which one that was opened from disk is not; Lite: in order."""
         if name not in self._loaded:
             with _translated(f"loading class {name}"):
                 self._client.load_collection(name)
             self._loaded.add(name)
+        # While somebody writes, more is to come: whoever reads after that flushes.
+        if self._file and self._unflushed[name] >= _FLUSH_AFTER and self._writing.acquire(blocking=False):
+            try:
+                with _translated(f"flushing class {name}"):
+                    self._client.flush(name)
+                self._unflushed[name] = 0
+            finally:
+                self._writing.release()
 
     @contextmanager
     def _write(self, name: str) -> Iterator[None]:
