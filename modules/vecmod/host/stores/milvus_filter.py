@@ -23,12 +23,16 @@ def one_of_ids(ids: Sequence[str]) -> str:
 
 
 def sayable_on_lite(condition: Filter | None) -> bool:
-    """Whether Milvus Lite can be asked for this: not about a list whose name is a word of the language."""
+    """Whether Milvus Lite can be asked for this, and answers soon.
+
+    It cannot about a list whose name is a word of the language, and compares every list with every value in turn,
+    1.4 µs for each pair; all records are fetched and compared here in less time than it takes for many values.
+    """
     match condition:
         case And(parts) | Or(parts):
             return all(map(sayable_on_lite, parts))
-        case OneOf(name, _, is_list) | NoneOf(name, _, is_list):
-            return not (is_list and _is_word(name))
+        case OneOf(name, values, is_list) | NoneOf(name, values, is_list):
+            return not is_list or (len(values) <= _FEW and not _is_word(name))
     return True
 
 

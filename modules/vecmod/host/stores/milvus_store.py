@@ -209,7 +209,7 @@ class MilvusStore:
             met = [one for one in found if meets(one.properties, condition)]
             if len(met) >= limit or len(found) < size:
                 return met[:limit]
-            size *= 4
+            size *= 16
 
     def _load(self, name: str) -> None:
         """A collection must be in memory to be searched, which one that was opened from disk is not; Lite: in order."""
