@@ -13,7 +13,7 @@ _WORDS = frozenset(
     "match_exact minimum_should_match threshold st_equals st_touches st_overlaps st_crosses st_contains st_intersects "
     "st_within st_dwithin st_isvalid".split()
 )
-# A chain of `==` takes time by the square of its length; `in` depends on the type of its first value, so all get one.
+# For more values, one list instead of a chain of `==`; a server goes by the type of its first, so numbers get one type.
 _FEW = 16
 
 
