@@ -33,6 +33,9 @@ CLASS = StoredClass(
             {"name": "in", "dataType": ["int"]},
             {"name": "weight", "dataType": ["number"]},
             {"name": "wild", "dataType": ["boolean"]},
+            {"name": "scores", "dataType": ["number[]"]},
+            {"name": "like", "dataType": ["text[]"]},
+            {"name": "exists", "dataType": ["int[]"]},
         ],
     },
     DIM,
@@ -258,9 +261,29 @@ def test_a_file_that_another_process_holds(tmp_path: Path) -> None:
 
 
 ANIMALS = [
-    Record("cat", VECTORS[0], {"name": "Cat", "tags": ["pet", "furry"], "year": 2001, "weight": 4.5, "wild": False}),
-    Record("dog", VECTORS[1], {"name": "dog", "tags": ["pet"], "year": 2003, "weight": 20.0, "wild": False}),
-    Record("wolf", VECTORS[2], {"name": "wolf", "tags": ["furry"], "year": 2005, "weight": 40.25, "wild": True}),
+    Record(
+        "cat",
+        VECTORS[0],
+        {"name": "Cat", "tags": ["pet", "furry"], "year": 2001, "weight": 4.5, "wild": False, "scores": [1.5, -3.5]},
+    ),
+    Record(
+        "dog",
+        VECTORS[1],
+        {"name": "dog", "tags": ["pet"], "year": 2003, "weight": 20.0, "wild": False, "like": ["bones", "cat"]},
+    ),
+    Record(
+        "wolf",
+        VECTORS[2],
+        {
+            "name": "wolf",
+            "tags": ["furry"],
+            "year": 2005,
+            "weight": 40.25,
+            "wild": True,
+            "like": ["bones"],
+            "exists": [-1, 7],
+        },
+    ),
     Record("fly", VECTORS[3], {"name": 'a "fly" \\ or (two) `it` \'s', "tags": [], "year": -7, "in": 1}),
     Record("idea", VECTORS[4], {}),
 ]
@@ -295,6 +318,13 @@ EVERYTHING = {one.id for one in ANIMALS}
             {"fly", "dog"},
         ),
         (OneOf("name", ("no such",), is_list=False), set()),
+        (OneOf("scores", (-3.5,), is_list=True), {"cat"}),
+        (OneOf("scores", (-3, 1.5), is_list=True), {"cat"}),
+        (NoneOf("scores", (-3.5, 2.5), is_list=True), EVERYTHING - {"cat"}),
+        (OneOf("like", ("bones",), is_list=True), {"dog", "wolf"}),
+        (NoneOf("like", ("cat",), is_list=True), EVERYTHING - {"dog"}),
+        (And((OneOf("like", ("bones",), is_list=True), Order("year", ">", 2003))), {"wolf"}),
+        (Or((OneOf("exists", (-1,), is_list=True), OneOf("in", (1,), is_list=False))), {"wolf", "fly"}),
     ],
     ids=str,
 )
@@ -308,6 +338,26 @@ def test_conditions(condition: Filter, expected: set[str], store: Store) -> None
     assert len(store.find(NAME, condition, 1)) == min(1, len(expected))
     if len(expected) > 1:
         assert [hit.id for hit in store.search(NAME, VECTORS[1], 1, condition)] == [hits[0].id]
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        (OneOf("year", (*range(3000, 3100), 2003, -7), is_list=False), {"dog", "fly"}),
+        (NoneOf("year", (*range(3000, 3100), 2003), is_list=False), EVERYTHING - {"dog"}),
+        (OneOf("weight", (*range(100, 200), 20, 4.5), is_list=False), {"dog", "cat"}),
+        (OneOf("name", (*map(str, range(100)), ANIMALS[3].properties["name"]), is_list=False), {"fly"}),
+        (OneOf("in", tuple(range(100)), is_list=False), {"fly"}),
+        (OneOf("tags", (*map(str, range(100)), "furry"), is_list=True), {"cat", "wolf"}),
+        (NoneOf("scores", (*range(100), -3.5), is_list=True), EVERYTHING - {"cat"}),
+    ],
+    ids=lambda of: getattr(of, "name", ""),
+)
+def test_many_values(of: Filter, expected: set[str], store: Store) -> None:
+    assert {one.id for one in ANIMALS if meets(one.properties, of)} == expected
+    assert store.upsert(NAME, ANIMALS) == []
+    assert {one.id for one in store.find(NAME, of, 10)} == expected
+    assert {hit.id for hit in store.search(NAME, VECTORS[1], 10, of)} == expected
 
 
 def test_an_identical_vector_survives_any_distance_limit(store: Store) -> None:

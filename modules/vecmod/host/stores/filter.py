@@ -6,6 +6,7 @@ A property that an object does not have meets no ``OneOf`` and no ``Order``, and
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 Value = str | int | float | bool
@@ -19,6 +20,11 @@ class OneOf:
     values: tuple[Value, ...]
     is_list: bool
 
+    @cached_property
+    def distinct(self) -> frozenset[tuple[bool, Value]]:
+        """The values, each with whether it is a boolean, to be found quickly among many."""
+        return _distinct(self.values)
+
 
 @dataclass(frozen=True)
 class NoneOf:
@@ -27,6 +33,11 @@ class NoneOf:
     name: str
     values: tuple[Value, ...]
     is_list: bool
+
+    @cached_property
+    def distinct(self) -> frozenset[tuple[bool, Value]]:
+        """The values, each with whether it is a boolean, to be found quickly among many."""
+        return _distinct(self.values)
 
 
 @dataclass(frozen=True)
@@ -69,23 +80,23 @@ def meets(properties: Mapping[str, Any], condition: Filter) -> bool:
             return all(meets(properties, part) for part in parts)
         case Or(parts):
             return any(meets(properties, part) for part in parts)
-        case OneOf(name, values):
-            return _has_one(properties.get(name), values)
-        case NoneOf(name, values):
-            return not _has_one(properties.get(name), values)
+        case OneOf(name):
+            return _has_one(properties.get(name), condition.distinct)
+        case NoneOf(name):
+            return not _has_one(properties.get(name), condition.distinct)
         case Order(name, sign, bound):
             number = properties.get(name)
             return _is_number(number) and _SIGNS[sign](number, bound)
 
 
-def _has_one(value: object, values: tuple[Value, ...]) -> bool:
+def _has_one(value: object, distinct: frozenset[tuple[bool, Value]]) -> bool:
     held = value if isinstance(value, list) else [value]
-    return any(_same(one, other) for one in held for other in values)
+    return any(isinstance(one, str | int | float) and (isinstance(one, bool), one) in distinct for one in held)
 
 
-def _same(one: object, other: Value) -> bool:
+def _distinct(values: tuple[Value, ...]) -> frozenset[tuple[bool, Value]]:
     # In Python True == 1, in JSON it is not.
-    return one == other and isinstance(one, bool) is isinstance(other, bool)
+    return frozenset((isinstance(value, bool), value) for value in values)
 
 
 def _is_number(value: object) -> bool:

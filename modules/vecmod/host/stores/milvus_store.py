@@ -4,9 +4,10 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from milvus_lite.server_manager import server_manager_instance
@@ -14,7 +15,8 @@ from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from vecmod.host.host_errors import StoreError
-from vecmod.host.stores.filter import And, Filter, NoneOf, OneOf, Or, Order
+from vecmod.host.stores.filter import Filter, meets
+from vecmod.host.stores.milvus_filter import expression, one_of_ids, sayable_on_lite
 from vecmod.host.stores.store import (
     FINGERPRINT,
     RESERVED,
@@ -36,10 +38,14 @@ logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
 _CLASS_PROPERTY = "vecmod.class"
 # A request may have 64 MiB on a server; 1000 vectors of 4096 numbers are a quarter of that.
 _BATCH = 1000
+# Lite compares rows that are not flushed yet a dozen times slower than others, which matters from some thousands on.
+_FLUSH_AFTER = 2000
 # The largest offset + limit that a server accepts; kept for files too, so that moving to a server changes nothing.
 MAX_RESULTS = 16384
 # Servers before 2.4 know no default for these; they are the defaults of later ones.
 _SERVER_INDEX = {"index_type": "HNSW", "params": {"M": 18, "efConstruction": 240}}
+
+_Found = TypeVar("_Found", Hit, Record)
 
 
 class MilvusStore:
@@ -56,6 +62,9 @@ class MilvusStore:
         self._writing = threading.Lock()
         self._unseen: set[str] = set()
         self._loaded: set[str] = set()
+        self._unflushed: Counter[str] = Counter()
+        # Everything but the vector. No server of 2.3 was there to be asked whether it understands the shorter form.
+        self._all_properties = ["$meta"] if self._file else ["*"]
         try:
             self._client = MilvusClient(uri=uri, token=key)
         except MilvusException as error:
@@ -93,11 +102,14 @@ class MilvusStore:
         return sorted(name for name in names if self.get_class(name))
 
     def drop_class(self, name: str) -> None:
-        """Delete a collection."""
+        """Delete a collection, if it is one of ours."""
+        if self.get_class(name) is None:
+            return
         with _translated(f"dropping class {name}"), self._writing:
             self._client.drop_collection(name)
         self._loaded.discard(name)
         self._unseen.discard(name)
+        self._unflushed.pop(name, None)
 
     def upsert(self, name: str, records: Sequence[Record]) -> list[Rejection]:
         """Store records, naming the bad ones."""
@@ -106,10 +118,11 @@ class MilvusStore:
             {**record.properties, "id": record.id, "vector": record.vector.tolist(), FINGERPRINT: record.fingerprint}
             for record in good
         ]
-        with self._writing:
-            self._unseen.add(name)
+        with self._write(name):
             for start in range(0, len(rows), _BATCH):
-                rejected += self._upsert_rows(name, rows[start : start + _BATCH])
+                batch = rows[start : start + _BATCH]
+                rejected += self._upsert_rows(name, batch)
+                self._unflushed[name] += len(batch)
         return rejected
 
     def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
@@ -121,7 +134,7 @@ class MilvusStore:
         with _translated(f"reading from {name}"):
             rows = self._client.query(
                 name,
-                filter=_one_of(ids),
+                filter=one_of_ids(ids),
                 output_fields=["*"] if vectors else ["id", FINGERPRINT],
                 **self._see(name),
             )
@@ -135,35 +148,42 @@ class MilvusStore:
         ids = [one for one in ids if not id_fault(one)]
         if not ids:
             return
-        with _translated(f"deleting from {name}"), self._writing:
-            self._unseen.add(name)
-            self._client.delete(name, filter=_one_of(ids))
+        with _translated(f"deleting from {name}"), self._write(name):
+            self._client.delete(name, filter=one_of_ids(ids))
 
     def search(self, name: str, vector: Vector, limit: int, condition: Filter | None = None) -> list[Hit]:
         """The nearest records that meet the condition."""
         self._load(name)
-        with _translated(f"searching {name}"):
+
+        def ask(words: str, size: int) -> list[Hit]:
             rows = self._client.search(
                 name,
                 data=[vector.tolist()],
-                filter=_expression(condition),
-                limit=limit,
-                output_fields=["*"],
-                search_params={"metric_type": "COSINE", "params": {"ef": max(64, limit)}},
+                filter=words,
+                limit=size,
+                output_fields=self._all_properties,
+                search_params={"metric_type": "COSINE", "params": {"ef": max(64, size)}},
                 **self._see(name),
             )[0]
-        # Milvus calls it distance, but for COSINE it is the similarity.
-        return [Hit(row["id"], clamp_distance(1 - row["distance"]), _properties(row["entity"])) for row in rows]
+            # Milvus calls it distance, but for COSINE it is the similarity.
+            return [Hit(row["id"], clamp_distance(1 - row["distance"]), _properties(row["entity"])) for row in rows]
+
+        with _translated(f"searching {name}"):
+            return self._met(ask, condition, limit)
 
     def find(self, name: str, condition: Filter | None, limit: int) -> list[Record]:
         """Records that meet the condition."""
         self._load(name)
-        with _translated(f"reading from {name}"):
-            rows = self._client.query(
-                name, filter=_expression(condition), output_fields=["*"], limit=limit, **self._see(name)
-            )
         none = np.zeros(0, np.float32)
-        return [Record(row["id"], none, _properties(row), row.get(FINGERPRINT, "")) for row in rows]
+
+        def ask(words: str, size: int) -> list[Record]:
+            rows = self._client.query(
+                name, filter=words, output_fields=self._all_properties, limit=size, **self._see(name)
+            )
+            return [Record(row["id"], none, _properties(row), row.get(FINGERPRINT, "")) for row in rows]
+
+        with _translated(f"reading from {name}"):
+            return self._met(ask, condition, limit)
 
     def count(self, name: str) -> int:
         """Number of records, deletions taken into account."""
@@ -174,17 +194,48 @@ class MilvusStore:
             )
 
     def close(self) -> None:
-        """Close the client; a file can then be opened by another process."""
+        """Close the client; a file is flushed by that, and can then be opened by another process."""
         self._client.close()
         if self._file:
             server_manager_instance.release_server(os.fspath(self._file))
 
+    def _met(self, ask: Callable[[str, int], list[_Found]], condition: Filter | None, limit: int) -> list[_Found]:
+        """What meets the condition; where Lite has no words for it, more and more is asked for and compared here."""
+        if condition is None or not self._file or sayable_on_lite(condition):
+            return ask(expression(condition), limit)
+        size = max(limit, _BATCH)
+        while True:
+            found = ask("", size)
+            met = [one for one in found if meets(one.properties, condition)]
+            if len(met) >= limit or len(found) < size:
+                return met[:limit]
+            size *= 16
+
     def _load(self, name: str) -> None:
-        """A collection must be in memory to be searched; one that was opened from disk is not."""
+        """A collection must be in memory to be searched, which one that was opened from disk is not; Lite: in order."""
         if name not in self._loaded:
             with _translated(f"loading class {name}"):
                 self._client.load_collection(name)
             self._loaded.add(name)
+        # While somebody writes, more is to come: whoever reads after that flushes.
+        if self._file and self._unflushed[name] >= _FLUSH_AFTER and self._writing.acquire(blocking=False):
+            try:
+                with _translated(f"flushing class {name}"):
+                    self._client.flush(name)
+                self._unflushed[name] = 0
+            finally:
+                self._writing.release()
+
+    @contextmanager
+    def _write(self, name: str) -> Iterator[None]:
+        """One writer at a time; whoever reads afterwards sees what was written, even if it failed halfway."""
+        with self._writing:
+            self._unseen.add(name)
+            try:
+                yield
+            finally:
+                # Somebody who read meanwhile has taken it away.
+                self._unseen.add(name)
 
     def _see(self, name: str) -> dict[str, str]:
         """Strong consistency costs 0.2 s on a server, so it is asked for only after our own writes."""
@@ -213,30 +264,6 @@ class MilvusStore:
             middle = len(rows) // 2
             return self._upsert_rows(name, rows[:middle]) + self._upsert_rows(name, rows[middle:])
         return []
-
-
-def _one_of(ids: Sequence[str]) -> str:
-    """A filter for these ids; pymilvus's own `ids=` does not quote them."""
-    return f"id in {json.dumps(list(ids), ensure_ascii=False)}"
-
-
-def _expression(condition: Filter | None) -> str:
-    """Milvus' words. Values are written as JSON: neither server nor client can be given them apart from the text."""
-    match condition:
-        case None:
-            return ""
-        case And(parts):
-            return " and ".join(f"({_expression(part)})" for part in parts)
-        case Or(parts):
-            return " or ".join(f"({_expression(part)})" for part in parts)
-        case OneOf(name, values, is_list):
-            form = "json_contains({0}, {1})" if is_list else '$meta["{0}"] == {1}'
-            return " or ".join(form.format(name, json.dumps(value, ensure_ascii=False)) for value in values)
-        case NoneOf(name, values, is_list):
-            # What is compared with a missing property is neither true nor false.
-            return f'not (exists $meta["{name}"]) or not ({_expression(OneOf(name, values, is_list))})'
-        case Order(name, sign, bound):
-            return f'$meta["{name}"] {sign} {json.dumps(bound)}'
 
 
 def _properties(row: dict[str, Any]) -> dict[str, Any]:
