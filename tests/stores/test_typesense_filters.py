@@ -87,18 +87,6 @@ def many(typesense: TypesenseServer) -> Iterator[dict[str, Record]]:
     store.close()
 
 
-def test_an_index_ends_before_what_a_long_condition_leaves(
-    many: dict[str, Record], typesense: TypesenseServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As in a class with more objects than are all compared."""
-    monkeypatch.setattr("vecmod.host.stores.typesense_store._COMPARE_ALL", 10)
-    store = TypesenseStore(typesense.url)
-    condition = LONG["all of 60"]
-    expected = {name for name, record in many.items() if meets(record.properties, condition)}
-    assert {hit.id for hit in store.search("Many", VECTORS[0], 20, condition)} == expected
-    store.close()
-
-
 def test_nested_conditions_by_chance_are_exact(many: dict[str, Record], typesense: TypesenseServer) -> None:
     chance = random.Random(8)  # noqa: S311 -- not for secrets
     store = TypesenseStore(typesense.url)

@@ -223,8 +223,8 @@ class TypesenseStore:
     ) -> Iterator[tuple[Record, Mapping[str, Any]]]:
         """Records that meet the condition, with their hits, page after page; others may write meanwhile.
 
-        Of a clause that is not whole, any number of hits may not meet the condition: the index would end before the
-        limit is filled, and small pages would be many.
+        Of a clause that is not whole, any number of hits may not meet the condition: small pages would be many, and
+        the index, which is asked anew for each and finds nearly all, might leave some out.
         """
         clause = filter_by(condition)
         size = min(limit, _PAGE) if clause.is_whole else _PAGE
