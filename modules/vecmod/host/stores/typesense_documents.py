@@ -9,9 +9,10 @@ import base64
 import json
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,8 +40,29 @@ _NUMBERS = ("int", "number")
 # A filter needs no quotes around these, and nothing but letters and digits begins one of ours.
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _ENCODED = "~"
+_EVERYTHING = f"{_KEYS}:!=[none]"
+# Of a longer filter, 0.24 says that it is not valid. A list of values is as long as one value, whatever it has in it.
+_MOST_TOKENS = 99
 # Below, every integer is a float64 of its own.
 _EXACT = 2**53
+
+
+class Clause(NamedTuple):
+    """A filter in Typesense's words.
+
+    Attributes:
+        text: the words.
+        tokens: how many Typesense counts: comparisons, what joins them, and parentheses.
+        is_whole: whether it asks for all of the condition; if not, others may meet it, too.
+    """
+
+    text: str
+    tokens: int = 1
+    is_whole: bool = True
+
+    def in_parentheses(self) -> "Clause":
+        """To stand in another; one comparison needs none."""
+        return self if self.tokens == 1 else Clause(f"({self.text})", self.tokens + 2, self.is_whole)
 
 
 def schema_of(name: str, stored: StoredClass) -> dict[str, Any]:
@@ -136,24 +158,59 @@ def one_of(object_ids: Iterable[str]) -> str:
     return f"id:[{','.join(map(to_document_id, object_ids))}]"
 
 
-def filter_by(condition: Filter | None) -> str:
+def filter_by(condition: Filter | None) -> Clause:
     """Typesense's words for a condition; for none, a filter that everything meets.
 
-    They are exact but for bounds beyond 2**53, where neighbours of the bound may meet them, too.
+    They are exact but for bounds beyond 2**53, where neighbours of the bound may meet them, too, and for conditions
+    that are too long for Typesense: what meets these meets their clause, but so may others, and it is not whole.
     """
     match condition:
         case None:
-            return f"{_KEYS}:!=[none]"
-        case And(parts):
-            return " && ".join(f"({filter_by(part)})" for part in parts)
-        case Or(parts):
-            return " || ".join(f"({filter_by(part)})" for part in parts)
-        case OneOf(name, values):
-            return f"{_KEYS}:=[{','.join(_key(name, value) for value in values)}]"
-        case NoneOf(name, values):
-            return f"{_KEYS}:!=[{','.join(_key(name, value) for value in values)}]"
+            return Clause(_EVERYTHING)
+        case And() | Or():
+            return _joined(condition)
+        case OneOf() | NoneOf():
+            return _keyed([condition])
         case Order(name, sign, bound):
-            return f"{_ORDER.format(name)}:{sign if abs(bound) < _EXACT else sign[0] + '='}{_rank(bound)}"
+            return Clause(f"{_ORDER.format(name)}:{sign if abs(bound) < _EXACT else sign[0] + '='}{_rank(bound)}")
+
+
+def _joined(condition: And | Or) -> Clause:
+    is_and = isinstance(condition, And)
+    together = NoneOf if is_and else OneOf
+    parts = list(_flat(condition, type(condition)))
+    keyed = [part for part in parts if isinstance(part, together)]
+    clauses = [_keyed(keyed)] if keyed else []
+    clauses += [filter_by(part) for part in parts if not isinstance(part, together)]
+    if len(clauses) == 1:
+        return clauses[0]
+    # The short ones first, so that of an And that is too long as many parts as possible are asked for.
+    clauses = sorted((one.in_parentheses() for one in clauses), key=lambda one: one.tokens)
+    lengths = accumulate(one.tokens + 1 for one in clauses)
+    kept = [one for one, length in zip(clauses, lengths, strict=True) if length <= _MOST_TOKENS + 1]
+    is_whole = len(kept) == len(clauses)
+    if not kept or not (is_and or is_whole):
+        return Clause(_EVERYTHING, is_whole=False)
+    return Clause(
+        (" && " if is_and else " || ").join(one.text for one in kept),
+        sum(one.tokens + 1 for one in kept) - 1,
+        is_whole and all(one.is_whole for one in kept),
+    )
+
+
+def _flat(condition: Filter, kind: type[And] | type[Or]) -> Iterator[Filter]:
+    """The parts of an And with those of each And in it, or of an Or likewise; what has one part is that part."""
+    if isinstance(condition, And | Or) and (isinstance(condition, kind) or len(condition.parts) == 1):
+        for part in condition.parts:
+            yield from _flat(part, kind)
+    else:
+        yield condition
+
+
+def _keyed(parts: Sequence[OneOf | NoneOf]) -> Clause:
+    """One clause for parts of one kind, as a key has the property's name in it."""
+    keys = dict.fromkeys(_key(part.name, value) for part in parts for value in part.values)
+    return Clause(f"{_KEYS}:{'=' if isinstance(parts[0], OneOf) else '!='}[{','.join(keys)}]")
 
 
 def _values(value: object) -> list[object]:

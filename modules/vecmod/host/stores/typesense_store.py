@@ -59,6 +59,7 @@ _PAGE = 250
 _MORE_CANDIDATES = 500
 # Of fewer, all are compared, 25 ms for 10,000 vectors of 512 numbers; Typesense does so only where there is a filter.
 _COMPARE_ALL = 12_000
+_EVERY_ONE = 10**9
 _SERVER_FAULT = 500
 
 
@@ -174,17 +175,15 @@ class TypesenseStore:
 
     def search(self, name: str, vector: Vector, limit: int, condition: Filter | None = None) -> list[Hit]:
         """The nearest records that meet the condition."""
-        numbers = ",".join(map(str, (vector / np.linalg.norm(vector)).tolist()))
-        near = f"{VECTOR}:([{numbers}], k:{limit + _MORE_CANDIDATES}, flat_search_cutoff:{_COMPARE_ALL})"
         with self._translated(f"searching {name}"):
-            found = list(islice(self._pages(name, limit, condition, {"vector_query": near}), limit))
+            found = list(islice(self._pages(name, limit, condition, vector), limit))
         hits = [Hit(record.id, clamp_distance(hit["vector_distance"]), record.properties) for record, hit in found]
         return sorted(hits, key=lambda hit: hit.distance)
 
     def find(self, name: str, condition: Filter | None, limit: int) -> list[Record]:
         """Records that meet the condition."""
         with self._translated(f"reading from {name}"):
-            return [record for record, _ in islice(self._pages(name, limit, condition, {}), limit)]
+            return [record for record, _ in islice(self._pages(name, limit, condition), limit)]
 
     def count(self, name: str) -> int:
         """Number of records."""
@@ -220,14 +219,21 @@ class TypesenseStore:
         return {one["name"]: one for one in self._reader.collections.retrieve()}
 
     def _pages(
-        self, name: str, limit: int, condition: Filter | None, query: Mapping[str, Any]
+        self, name: str, limit: int, condition: Filter | None, vector: Vector | None = None
     ) -> Iterator[tuple[Record, Mapping[str, Any]]]:
-        """Records that meet the condition, with their hits, page after page; others may write meanwhile."""
-        size = min(limit, _PAGE)
-        narrowed = {**query, "filter_by": filter_by(condition), "exclude_fields": VECTOR, "per_page": size}
+        """Records that meet the condition, with their hits, page after page; others may write meanwhile.
+
+        Of a clause that is not whole, any number of hits may not meet the condition: small pages would be many, and
+        the index, which is asked anew for each and finds nearly all, might leave some out.
+        """
+        clause = filter_by(condition)
+        size = min(limit, _PAGE) if clause.is_whole else _PAGE
+        query: dict[str, Any] = {"filter_by": clause.text, "exclude_fields": VECTOR, "per_page": size}
+        if vector is not None:
+            query["vector_query"] = _near(vector, limit, _COMPARE_ALL if clause.is_whole else _EVERY_ONE)
         seen: set[str] = set()
         for page in count(1):
-            hits = self._ask(name, {**narrowed, "page": page})
+            hits = self._ask(name, {**query, "page": page})
             for hit in hits:
                 record = to_record(hit["document"])
                 if record.id not in seen and (condition is None or meets(record.properties, condition)):
@@ -261,3 +267,9 @@ class TypesenseStore:
             ) from error
         except json.JSONDecodeError as error:
             raise StoreError(f"{action} failed: {self._place} answers as something else than Typesense") from error
+
+
+def _near(vector: Vector, limit: int, compare_all: int) -> str:
+    """What a vector query is; ``compare_all``: how many are compared one by one, without the index."""
+    numbers = ",".join(map(str, (vector / np.linalg.norm(vector)).tolist()))
+    return f"{VECTOR}:([{numbers}], k:{limit + _MORE_CANDIDATES}, flat_search_cutoff:{compare_all})"
