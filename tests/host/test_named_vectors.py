@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import pytest
 
 import running
-from pictures import photo
+from pictures import b64, photo
 from vecmod.host.host_errors import InvalidClass, InvalidQuery, NothingToVectorize, ServiceError
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.module_host import ModuleHost
@@ -64,6 +65,44 @@ def test_objects_without_an_id_get_one_for_all_vectors(host: ModuleHost) -> None
         articles.insert({"image": b"no picture", "title": "a cat"})
     with pytest.raises(NothingToVectorize):
         articles.insert({"tags": ["nothing"]})
+
+
+def test_an_object_that_lost_a_field_is_no_longer_found_by_it(host: ModuleHost) -> None:
+    articles = host.create_named_vectors(ARTICLE)
+    whole = {"id": "1", "properties": {"image": photo("cat"), "title": "a cat"}}
+    bare = {"id": "1", "properties": {"title": "a dog"}}
+    nothing = {"id": "1", "properties": {"tags": ["x"]}}
+    for given, looks in (([whole], 1), ([bare], 0), ([bare, whole], 1), ([whole, bare], 0), ([whole, nothing], 1)):
+        reports = articles.insert_many(given)
+        assert (articles["look"].count(), articles["words"].count()) == (looks, 1)
+        assert [len(one.failed) for one in reports.values()] == [given[-1] is nothing] * 2
+    assert articles["look"].near_image(photo("cat"))[0].properties == {"title": "a cat"}
+
+
+def test_an_iterable_that_raises_loses_nothing(host: ModuleHost) -> None:
+    def objects() -> Iterator[dict[str, Any]]:
+        yield {"id": "before", "properties": {"image": photo("cat"), "title": "before"}}
+        raise RuntimeError("gone")
+
+    articles = host.create_named_vectors(ARTICLE)
+    with pytest.raises(RuntimeError, match="gone"):
+        articles.insert_many(objects())
+    assert (articles["look"].count(), articles["words"].count()) == (1, 1)
+
+
+def test_media_held_at_once_are_bounded(host: ModuleHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object is stored as soon as the next one would not fit beside it."""
+    monkeypatch.setattr("vecmod.host.named_vectors._CHARACTERS", len(b64(photo("cat"))))
+    articles = host.create_named_vectors(ARTICLE)
+    counts: list[int] = []
+
+    def objects() -> Iterator[dict[str, Any]]:
+        for number in range(3):
+            counts.append(articles["look"].count())
+            yield {"properties": {"image": BytesIO(photo("cat")), "title": str(number)}}
+
+    assert articles.insert_many(objects())["look"].stored == 3
+    assert counts == [0, 0, 1]
 
 
 def test_mistakes(host: ModuleHost) -> None:

@@ -5,6 +5,7 @@ What is stored and found must be what the host itself would have stored and foun
 
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -415,6 +416,25 @@ def test_an_iterable_that_raises_loses_nothing(articles: Collection) -> None:
         articles.insert_many(objects(), done.append)
     assert articles.get("before").properties == {"title": "before"}
     assert done == [1]
+
+
+def test_media_that_are_not_vectorised_are_kept_too(host: ModuleHost) -> None:
+    photos = host.create_class({**PHOTO, "properties": [{"name": "thumb", "dataType": ["blob"]}]})
+    counts = []
+    for thumb in (None, "lime", "lime", "peach"):
+        medium = BytesIO(photo(thumb)) if thumb else None
+        report = photos.insert_many([{"id": "x", "properties": {"image": BytesIO(photo("cat")), "Thumb": medium}}])
+        counts.append((report.stored, report.unchanged, report.failed))
+    assert counts == [(1, 0, []), (1, 0, []), (0, 1, []), (1, 0, [])]
+    (hit,) = photos.near_image(photo("cat"), properties=["image", "thumb"])
+    assert hit.properties == {"image": b64(photo("cat")), "thumb": b64(photo("peach"))}
+
+
+def test_a_url_is_refused_with_what_to_do(host: ModuleHost) -> None:
+    photos = host.create_class(PHOTO)
+    with pytest.raises(InvalidObject, match=r"^image is a URL, but Weaviate takes base64 alone: send the bytes"):
+        photos.insert({"image": "HTTPS://images.example.com/cat.jpg"})
+    assert photos.count() == 0
 
 
 def test_large_batches_are_divided(articles: Collection) -> None:

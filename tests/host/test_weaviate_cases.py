@@ -19,6 +19,7 @@ from vecmod.host.classconfig import ClassConfig, parse_class
 from vecmod.host.client import ServiceClient
 from vecmod.host.collect import collect
 from vecmod.host.combine import combine
+from vecmod.host.declaration import check_properties
 from vecmod.host.host_errors import HostError, InvalidClass, InvalidQuery
 from vecmod.host.ingest import Ingest
 from vecmod.host.near_text import Move, TextQuery, text_vector
@@ -89,7 +90,9 @@ def test_all_are_here() -> None:
 def test_validation(case: dict[str, Any]) -> None:
     expected = case["expect"]["create"]
     if expected["ok"]:
-        assert config_of(case).name == "Doc"
+        config = config_of(case)
+        assert config.name == "Doc"
+        check_properties(case["class"], config.fields)
         return
     with pytest.raises(InvalidClass) as caught:
         config_of(case)

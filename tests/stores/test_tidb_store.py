@@ -233,7 +233,15 @@ def test_a_database_without_vectors(server: StandIn) -> None:
         open_store(server.url)
 
 
-@pytest.mark.parametrize("url", ["tidb://root:hush@:x/hush", "tidb://root:pw@host:hush/db", "tidb:///hush"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tidb://root:hush@:x/hush",
+        "tidb://root:pw@host:hush/db",
+        "tidb:///hush",
+        "mysql://root:p@hush@host/db",
+    ],
+)
 def test_urls_that_are_none(url: str) -> None:
     with pytest.raises(InvalidSettings, match="write tidb://user:password@host:4000/database") as caught:
         open_store(url)

@@ -84,7 +84,7 @@ def parse_class(
         name,
         module,
         fields,
-        frozenset(name for name, types in _declared(definition) if BLOB in types),
+        frozenset(name for name, types in declared_types(definition) if BLOB in types),
         plain_types(definition),
         origin if isinstance(origin, str) else "",
         {**definition, "class": name, "vectorizer": module},
@@ -122,7 +122,7 @@ def vector_names(definition: Mapping[str, Any]) -> list[str]:
 
 def _undeclared_media(definition: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Declarations of media that only the settings of the vectors name: what is one's medium is no other's property."""
-    declared = {name for name, _ in _declared(definition)}
+    declared = {name for name, _ in declared_types(definition)}
     settings = (setting for vector in definition["vectorConfig"].values() for setting in _settings_in(vector))
     keys = [modality.fields_key for modality in MODALITIES if modality is not TEXT]
     names = {str(name) for setting in settings for key in keys for name in _as_list(setting.get(key, []))}
@@ -150,8 +150,8 @@ def _settings(definition: Mapping[str, Any], name: str, module: str) -> Mapping[
     return settings
 
 
-def _declared(definition: Mapping[str, Any]) -> list[tuple[str, list[object]]]:
-    """Names and data types of the declared properties."""
+def declared_types(definition: Mapping[str, Any]) -> list[tuple[str, list[object]]]:
+    """Names, as Weaviate stores them, and data types of the declared properties."""
     properties = definition.get("properties") or []
     if not isinstance(properties, list):
         raise InvalidClass("properties must be a list")
@@ -165,7 +165,7 @@ def _declared(definition: Mapping[str, Any]) -> list[tuple[str, list[object]]]:
 
 def plain_types(definition: Mapping[str, Any]) -> dict[str, PropertyType]:
     """Types of the declared properties that hold plain values or lists of them, by name."""
-    return {name: kind for name, types in _declared(definition) for one in types if (kind := read_type(one))}
+    return {name: kind for name, types in declared_types(definition) for one in types if (kind := read_type(one))}
 
 
 def _as_list(value: object) -> list[object]:

@@ -44,6 +44,11 @@ def to_wire(medium: MediaInput) -> str:
     return _encode(_content(medium))
 
 
+def is_url(text: str) -> bool:
+    """Whether a medium is given as an ``http(s)://`` URL."""
+    return _WEB.match(text) is not None
+
+
 def _content(medium: object) -> bytes:
     if isinstance(medium, bytes | bytearray | memoryview):
         return bytes(medium)
@@ -82,7 +87,7 @@ def _saved(image: SupportsSave) -> bytes:
 def _of_text(text: str) -> str:
     if not text:
         raise InvalidQuery("the medium is empty; give a path, bytes, a binary file, a PIL image or base64")
-    if _WEB.match(text):
+    if is_url(text):
         return text
     if len(text) < 4096 and "\n" not in text and Path(text).is_file():  # noqa: PLR2004 -- the longest path on Linux
         return _of_file(Path(text))

@@ -9,6 +9,7 @@ from vecmod.host.catalog import KnownModule, known_modules
 from vecmod.host.classconfig import CLASS_NAME, ClassConfig, parse_class, vector_names
 from vecmod.host.client import ServiceClient
 from vecmod.host.collection import Collection
+from vecmod.host.declaration import check_properties
 from vecmod.host.host_errors import InvalidClass, UnknownClass
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.named_vectors import NamedVectors
@@ -76,6 +77,7 @@ class ModuleHost:
         config = self._parse(definition, enabled, vector)
         stored = self._store.get_class(config.name)
         if stored is None:
+            check_properties(definition, config.fields)
             dim = self._client(config).dimension()
             self._store.create_class(config.name, StoredClass(config.definition, dim))
         elif stored.definition != config.definition:

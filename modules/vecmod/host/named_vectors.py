@@ -2,18 +2,17 @@
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from itertools import islice
 from typing import Any
 
-from vecmod.host.classconfig import lower_first
 from vecmod.host.collection import Collection
-from vecmod.host.host_errors import HostError, InvalidObject, InvalidQuery, NothingToVectorize
+from vecmod.host.host_errors import InvalidQuery, NothingToVectorize, StoreError
 from vecmod.host.ingest import IngestReport
-from vecmod.host.media_input import to_wire
-from vecmod.host.prepare import name_of, properties_of
+from vecmod.host.prepare import name_of
+from vecmod.host.reading import media_of, read_media
 
-_CHUNK = 256
+# What is held at once: objects, and characters of their media.
+_OBJECTS = 256
+_CHARACTERS = 64 << 20
 
 
 class NamedVectors:
@@ -50,17 +49,27 @@ class NamedVectors:
     def insert_many(self, objects: Iterable[Mapping[str, Any]]) -> dict[str, IngestReport]:
         """Store many objects, each under every vector it has fields for; a report for each vector.
 
-        That an object has nothing for one vector is no failure, unless it has nothing for any.
+        That an object has nothing for one vector is no failure, unless it has nothing for any; what was stored under
+        that vector before is deleted. An iterable that raises ends the run, once the objects that it gave before are
+        stored.
         """
         totals = {name: IngestReport() for name in self}
-        readable = (self._read_once(given) for given in objects)
-        while chunk := list(islice(readable, _CHUNK)):
-            reports = {name: collection.insert_many(chunk) for name, collection in self._collections.items()}
-            _forgive_gaps(list(reports.values()))
-            for name, report in reports.items():
-                totals[name].add(report)
-            if any(report.stopped for report in reports.values()):
-                break
+        chunk: dict[str, Mapping[str, Any]] = {}
+        size = 0
+        try:
+            for given in objects:
+                one = read_media(given, self._media)
+                name, more = name_of(one), sum(len(medium) for medium in media_of(one, self._media).values())
+                # Never an id twice: of its two objects the later one counts, under all vectors.
+                if name in chunk or len(chunk) == _OBJECTS or size + more > _CHARACTERS:
+                    full, chunk, size = chunk, {}, 0
+                    self._store(list(full.values()), totals)
+                    if any(report.stopped for report in totals.values()):
+                        break
+                chunk[name] = one
+                size += more
+        finally:
+            self._store(list(chunk.values()), totals)
         return totals
 
     def delete(self, object_ids: Sequence[str]) -> None:
@@ -68,23 +77,29 @@ class NamedVectors:
         for collection in self._collections.values():
             collection.delete(object_ids)
 
-    def _read_once(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The object with an id, and with media that can be read several times; what is at fault stays as it is."""
-        try:
-            properties = properties_of(given)
-        except InvalidObject:
-            return given
-        readable = dict(properties)
-        for name, value in properties.items():
-            if lower_first(str(name)) in self._media and not isinstance(value, str):
-                with suppress(HostError):
-                    readable[name] = to_wire(value)
-        return {"id": name_of(given), "properties": readable}
+    def _store(self, chunk: Sequence[Mapping[str, Any]], totals: Mapping[str, IngestReport]) -> None:
+        if not chunk:
+            return
+        reports = {name: collection.insert_many(chunk) for name, collection in self._collections.items()}
+        gaps = _forgive_gaps(reports)
+        # A run that stopped has not seen all objects, so that a gap may be a fault; the next run tells.
+        if not any(report.stopped for report in reports.values()):
+            for name, ids in gaps.items():
+                try:
+                    self._collections[name].delete(sorted(ids))
+                except StoreError as error:
+                    reports[name].stopped = error
+        for name, report in reports.items():
+            totals[name].add(report)
 
 
-def _forgive_gaps(reports: Sequence[IngestReport]) -> None:
-    """Take out the failures of objects that have nothing for one vector but something for another."""
-    gaps = [{one.id for one in report.failed if isinstance(one.error, NothingToVectorize)} for report in reports]
-    hopeless = set.intersection(*gaps)
-    for report, gap in zip(reports, gaps, strict=True):
-        report.failed = [one for one in report.failed if one.id not in gap - hopeless]
+def _forgive_gaps(reports: Mapping[str, IngestReport]) -> dict[str, set[str]]:
+    """Take out the failures of objects that have nothing for one vector but something for another; their ids."""
+    nothing = {
+        name: {one.id for one in report.failed if isinstance(one.error, NothingToVectorize)}
+        for name, report in reports.items()
+    }
+    hopeless = set.intersection(*nothing.values())
+    for name, report in reports.items():
+        report.failed = [one for one in report.failed if one.id not in nothing[name] - hopeless]
+    return {name: ids - hopeless for name, ids in nothing.items() if ids - hopeless}

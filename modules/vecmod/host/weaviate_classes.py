@@ -7,6 +7,7 @@ from typing import Any
 
 from vecmod.host.catalog import known_modules
 from vecmod.host.classconfig import ClassConfig, parse_class
+from vecmod.host.declaration import check_properties
 from vecmod.host.fieldconfig import VectorField
 from vecmod.host.hand_over import Target
 from vecmod.host.host_errors import InvalidClass
@@ -43,6 +44,8 @@ class WeaviateClasses:
         name = sent["class"]
         stored = self._store.get_class(name)
         if stored is None:
+            for config in configs.values():
+                check_properties(definition, config.fields)
             self._store.create_class(sent)
             stored = self._store.get_class(name) or sent
         elif reason := difference(sent, stored):

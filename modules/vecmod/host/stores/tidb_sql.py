@@ -72,6 +72,9 @@ def connection_url(url: str, password: str = "") -> str:
         raise InvalidSettings(f"VECMOD_STORE is no URL of a TiDB: {_FORM}") from None
     if not given.host:
         raise InvalidSettings(f"VECMOD_STORE names no host: {_FORM}")
+    if "@" in given.host:
+        # What stands before it is the rest of a password, which the driver would show as part of the host's name.
+        raise InvalidSettings(f"VECMOD_STORE has an @ too many: {_FORM}")
     is_serverless = TIDB_SERVERLESS_HOST_PATTERN.match(given.host)
     given = given.set(
         drivername="mysql+pymysql",
