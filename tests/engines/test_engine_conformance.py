@@ -18,6 +18,7 @@ RANDOM = np.random.default_rng(7)
 WEIGHTS = {
     "wide.weight": RANDOM.normal(size=(6, 3, 3, 3)).astype(np.float32),
     "wide.bias": RANDOM.normal(size=6).astype(np.float32),
+    "number": np.array(2.5, np.float32),
     "token": RANDOM.normal(size=(1, 1, 6)).astype(np.float32),
     "deep.weight": RANDOM.normal(size=(6, 1, 5, 5)).astype(np.float32),
     "norm.weight": RANDOM.normal(size=6).astype(np.float32),
@@ -61,7 +62,7 @@ def test_every_operation(name: str, count: int, tmp_path: Path) -> None:
 def pooled_tokens(ops: Ops[Tensor], x: Tensor) -> Tensor:
     tokens = ops.patches(ops.conv(x, "wide", stride=3, bias=True))
     asked = ops.attention(ops.learned_token(tokens, "token"), tokens, tokens, heads=2)
-    return ops.add(ops.first_token(asked), ops.last_token(tokens))
+    return ops.multiply(ops.unit(ops.add(ops.first_token(asked), ops.last_token(tokens))), "number")
 
 
 def pooled_by_hand(batch: np.ndarray) -> np.ndarray:
@@ -72,7 +73,9 @@ def pooled_by_hand(batch: np.ndarray) -> np.ndarray:
     for part in (slice(0, 3), slice(3, 6)):
         scores = (tokens[:, :, part] @ weights["token"][0, 0, part]) / 3**0.5
         heads.append((scores.softmax(dim=1)[:, :, None] * tokens[:, :, part]).sum(dim=1))
-    return (torch.cat(heads, dim=1) + tokens[:, -1]).numpy()
+    pooled = torch.cat(heads, dim=1) + tokens[:, -1]
+    unit: np.ndarray = (pooled / pooled.norm(dim=1, keepdim=True)).numpy()
+    return 2.5 * unit
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -82,6 +85,18 @@ def test_operations_on_tokens(name: str, count: int, tmp_path: Path) -> None:
     network = replace(NETWORK, name="pooled-tokens", network=pooled_tokens)
     vectors = load_engine(network, EngineChoice(name, "cpu", 2, tmp_path)).run(batch)
     np.testing.assert_allclose(vectors, pooled_by_hand(batch), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_nothing_scaled_to_length_1_stays_nothing(name: str, tmp_path: Path) -> None:
+    def unit(ops: Ops[Tensor], x: Tensor) -> Tensor:
+        return ops.unit(ops.global_average_pool(x))
+
+    network = replace(NETWORK, name="unit", network=unit, input_shape=(3, 1, 1), dim=3)
+    batch = np.array([[0, 0, 0], [0, 3, 4]], np.float32).reshape(2, 3, 1, 1)
+    expected = np.array([[0, 0, 0], [0, 0.6, 0.8]])
+    vectors = load_engine(network, EngineChoice(name, "cpu", 1, tmp_path)).run(batch)
+    np.testing.assert_allclose(vectors, expected, atol=1e-7)
 
 
 def test_a_graph_is_recorded_once_for_each_weights(tmp_path: Path) -> None:
