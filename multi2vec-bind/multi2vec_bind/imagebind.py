@@ -7,12 +7,13 @@ the other modalities, and shorter than that where several clips are averaged (``
 from dataclasses import dataclass
 from pathlib import Path
 
-from multi2vec_bind.imagebind_config import CONTEXT, Config, Patches, Trunk
+from multi2vec_bind.imagebind_config import CONTEXT, VOCABULARY, Config, Patches, Trunk
 from multi2vec_bind.imagebind_weights import POSITIONS, SCALE, has_extra, has_scale, head_names, tensors
 from vecmod.serving.engine.network import Gelu, Network, Ops, Tensor, TrainedNetwork
 from vecmod.serving.model.clean_text import cleaned
 from vecmod.serving.model.recipe import TextSteps, Tokens
 from vecmod.serving.model.tokenizer import TextTokenizer, read_tokenizer
+from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.transformer import Encoder, LayerNames, encode
 from vecmod.serving.model.weights import WeightsFile
 
@@ -111,10 +112,12 @@ def text_steps(folder: Path, *, lose_end: bool = False) -> TextSteps:
             so that all of them get the same vector. It is for those who compare with such vectors.
 
     Raises:
-        UnreadableWeights: if there is no tokenizer, or it cannot be read.
+        UnreadableWeights: if there is no tokenizer, or it cannot be read, or is another.
     """
-    tokenize = _WithoutEnd(read_tokenizer(folder, CONTEXT + 1)) if lose_end else read_tokenizer(folder, CONTEXT)
-    return TextSteps(cleaned(tokenize), CONTEXT, pad_id=0)
+    tokenizer = read_tokenizer(folder, CONTEXT + 1 if lose_end else CONTEXT)
+    if (end := tokenizer.id_of("<|endoftext|>")) != VOCABULARY - 1:
+        raise UnreadableWeights(f"{folder}: its texts end with the id {end}, those of ImageBind with {VOCABULARY - 1}")
+    return TextSteps(cleaned(_WithoutEnd(tokenizer) if lose_end else tokenizer), CONTEXT, pad_id=0)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ import onnx
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
+from transformers import CLIPTokenizer
 
+import tiny_clip
 from multi2vec_bind.clips import embed_clips
 from multi2vec_bind.imagebind import networks, text_steps
 from multi2vec_bind.imagebind_config import HUGE, Config, read_config
@@ -95,9 +97,14 @@ def test_pictures_and_videos_in_one_run(engines: dict[str, Engine]) -> None:
         assert_equal(embed_clips(engines["vision"].run, items, most), expected)
 
 
-@pytest.fixture(scope="module")
-def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with CLIP's vocabulary, as the authors have it beside their code."""
+@pytest.fixture(scope="module", params=["authors", "transformers"])
+def vocabulary(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with CLIP's vocabulary, as the authors have it beside their code, or as transformers has it."""
+    if request.param == "transformers":
+        words, merges = tiny_clip.vocabulary()
+        folder = tmp_path_factory.mktemp("tokenizer")
+        CLIPTokenizer(vocab=words, merges=merges).save_pretrained(folder)
+        return folder
     found = next(file for file in files("open-clip-torch") or [] if file.name == CLIP_VOCABULARY)
     folder = tmp_path_factory.mktemp("bpe")
     shutil.copy(str(found.locate()), folder)
@@ -116,6 +123,19 @@ def test_small_letters_are_those_of_python(vocabulary: Path) -> None:
     steps = text_steps(vocabulary)
     assert steps.tokenize("ΟΔΟΣ").ids.tolist() == steps.tokenize("οδος").ids.tolist()
     assert steps.tokenize("<|ENDOFTEXT|>").ids.tolist() == [49406, 49407, 49407]
+
+
+def test_other_tokenizers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableWeights, match="has no tokenizer that can be read"):
+        text_steps(tmp_path)
+    words = {"a</w>": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}
+    CLIPTokenizer(vocab=words, merges=[]).save_pretrained(tmp_path)
+    with pytest.raises(UnreadableWeights, match="end with the id 2, those of ImageBind with 49407"):
+        text_steps(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / CLIP_VOCABULARY).write_bytes(b"no archive")
+    with pytest.raises(UnreadableWeights, match="has no tokenizer that can be read"):
+        text_steps(tmp_path)
 
 
 @pytest.mark.parametrize("lose_end", [False, True])
