@@ -1,5 +1,6 @@
 """Every engine gives the same numbers for every operation, and says clearly what it cannot do."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch.nn import functional
 
 from vecmod.serving.engine.choose import EngineChoice, engine_name, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
-from vecmod.serving.engine.network import ConvertedGraph, Ops, Tensor, TrainedNetwork
+from vecmod.serving.engine.network import ConvertedGraph, Network, Ops, Tensor, TrainedNetwork
 from vecmod.serving.engine.onnx_graph import cached_graph, write_graph
 
 ENGINES = ("onnx", "torch")
@@ -138,16 +139,20 @@ def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
         load_engine(ConvertedGraph("x", path, (3, 16, 16), 6), EngineChoice("onnx", "cpu", 1, tmp_path))
 
 
-def test_numbers_beside_the_graph(tmp_path: Path) -> None:
-    """As it must be above 2 GiB."""
+@pytest.mark.parametrize(("network", "expected"), [(every_operation, by_hand), (pooled_tokens, pooled_by_hand)])
+def test_numbers_beside_the_graph(
+    network: Network, expected: Callable[[np.ndarray], np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it must be above 2 GiB; shapes must stay in the graph, or it cannot be loaded."""
+    monkeypatch.setattr("vecmod.serving.engine.onnx_graph._SMALL", 100)
     path = tmp_path / "graph.onnx"
-    write_graph(NETWORK, path, inline_limit=1000)
+    write_graph(replace(NETWORK, network=network), path, inline_limit=500)
     (beside,) = tmp_path.glob("graph-*.data")
-    assert beside.stat().st_size > 4096 > path.stat().st_size
+    assert beside.stat().st_size >= 600
     graph = ConvertedGraph(NETWORK.name, path, (3, 16, 16), 6)
     batch = RANDOM.normal(size=(2, 3, 16, 16)).astype(np.float32)
     engine = load_engine(graph, EngineChoice("onnx", "cpu", 1, tmp_path))
-    np.testing.assert_allclose(engine.run(batch), by_hand(batch), atol=1e-5)
+    np.testing.assert_allclose(engine.run(batch), expected(batch), atol=1e-5)
     beside.unlink()
     with pytest.raises(EngineUnavailable, match=r"graph\.onnx cannot be loaded"):
         load_engine(graph, EngineChoice("onnx", "cpu", 1, tmp_path))
