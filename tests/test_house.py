@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLE = "examples/vecmod-module-example/vecmod_module_example"
 SOURCES = sorted(
     path
-    for folder in ("modules", "img2vec-neural", "multi2vec-clip", EXAMPLE)
+    for folder in ("modules", "img2vec-neural", "multi2vec-clip", "multi2vec-bind", EXAMPLE)
     for path in (ROOT / folder).rglob("*.py")
 )
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

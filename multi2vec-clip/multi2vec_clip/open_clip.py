@@ -5,10 +5,9 @@ the official container scales them. The networks are those of ``clip.py``: confi
 the words of transformers' CLIP.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 from multi2vec_clip.clip import LEGACY_END, image_tower, text_tower
 from multi2vec_clip.model_files import CLIP_MEAN, CLIP_STD, read_json, recipe_of
 from vecmod.serving.engine.network import Gelu, Weights
-from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, TextSteps, Tokens
+from vecmod.serving.model.clean_text import cleaned
+from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, TextSteps
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.transformer import split_projections
@@ -62,37 +62,12 @@ def open_clip(folder: Path) -> Recipe:
     pictures = replace(picture_steps(said.get("preprocess_cfg") or {}, vision["image_size"], path), cut_to_nearest=True)
     file = find_tensors(folder, *OPEN_CLIP_NAMES)
     context, dim = text["max_position_embeddings"], config["projection_dim"]
-    texts = TextSteps(_Cleaned(read_tokenizer(folder, context), _repair()), context, pad_id=0)
+    texts = TextSteps(cleaned(read_tokenizer(folder, context)), context, pad_id=0)
     towers = {
         "text": text_tower(texts, text, file.tensors(partial(_text_weights, text)), dim),
         "image": image_tower(pictures, vision, file.tensors(partial(_vision_weights, vision)), dim),
     }
     return recipe_of("open_clip", folder, [file], towers, normalized=True)
-
-
-@dataclass(frozen=True)
-class _Cleaned:
-    """A tokenizer whose texts are cleaned first, as open_clip's own tokenizer cleans them."""
-
-    tokenize: Callable[[str], Tokens]
-    repair: Callable[[str], str]
-
-    def __call__(self, text: str) -> Tokens:
-        # Twice, for what was escaped twice; the white space is the other tokenizer's to fold.
-        return self.tokenize(unescape(unescape(self.repair(text))))
-
-
-def _repair() -> Callable[[str], str]:
-    """What open_clip mends broken Unicode with; it also makes typographic quotes plain.
-
-    Raises:
-        UnreadableWeights: if the library is not installed.
-    """
-    try:
-        from ftfy import fix_text  # noqa: PLC0415 -- an optional extra
-    except ImportError as error:
-        raise UnreadableWeights("OpenCLIP needs the library ftfy for its texts: pip install 'vecmod[text]'") from error
-    return fix_text
 
 
 def clip_config(model: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Every engine gives the same numbers for every operation, and says clearly what it cannot do."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch.nn import functional
 
 from vecmod.serving.engine.choose import EngineChoice, engine_name, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
-from vecmod.serving.engine.network import ConvertedGraph, Ops, Tensor, TrainedNetwork
+from vecmod.serving.engine.network import ConvertedGraph, Network, Ops, Tensor, TrainedNetwork
 from vecmod.serving.engine.onnx_graph import cached_graph, write_graph
 
 ENGINES = ("onnx", "torch")
@@ -18,6 +19,7 @@ RANDOM = np.random.default_rng(7)
 WEIGHTS = {
     "wide.weight": RANDOM.normal(size=(6, 3, 3, 3)).astype(np.float32),
     "wide.bias": RANDOM.normal(size=6).astype(np.float32),
+    "number": np.array(2.5, np.float32),
     "token": RANDOM.normal(size=(1, 1, 6)).astype(np.float32),
     "deep.weight": RANDOM.normal(size=(6, 1, 5, 5)).astype(np.float32),
     "norm.weight": RANDOM.normal(size=6).astype(np.float32),
@@ -61,7 +63,7 @@ def test_every_operation(name: str, count: int, tmp_path: Path) -> None:
 def pooled_tokens(ops: Ops[Tensor], x: Tensor) -> Tensor:
     tokens = ops.patches(ops.conv(x, "wide", stride=3, bias=True))
     asked = ops.attention(ops.learned_token(tokens, "token"), tokens, tokens, heads=2)
-    return ops.add(ops.first_token(asked), ops.last_token(tokens))
+    return ops.multiply(ops.unit(ops.add(ops.first_token(asked), ops.last_token(tokens))), "number")
 
 
 def pooled_by_hand(batch: np.ndarray) -> np.ndarray:
@@ -72,7 +74,9 @@ def pooled_by_hand(batch: np.ndarray) -> np.ndarray:
     for part in (slice(0, 3), slice(3, 6)):
         scores = (tokens[:, :, part] @ weights["token"][0, 0, part]) / 3**0.5
         heads.append((scores.softmax(dim=1)[:, :, None] * tokens[:, :, part]).sum(dim=1))
-    return (torch.cat(heads, dim=1) + tokens[:, -1]).numpy()
+    pooled = torch.cat(heads, dim=1) + tokens[:, -1]
+    unit: np.ndarray = (pooled / pooled.norm(dim=1, keepdim=True)).numpy()
+    return 2.5 * unit
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -82,6 +86,18 @@ def test_operations_on_tokens(name: str, count: int, tmp_path: Path) -> None:
     network = replace(NETWORK, name="pooled-tokens", network=pooled_tokens)
     vectors = load_engine(network, EngineChoice(name, "cpu", 2, tmp_path)).run(batch)
     np.testing.assert_allclose(vectors, pooled_by_hand(batch), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_nothing_scaled_to_length_1_stays_nothing(name: str, tmp_path: Path) -> None:
+    def unit(ops: Ops[Tensor], x: Tensor) -> Tensor:
+        return ops.unit(ops.global_average_pool(x))
+
+    network = replace(NETWORK, name="unit", network=unit, input_shape=(3, 1, 1), dim=3)
+    batch = np.array([[0, 0, 0], [0, 3, 4]], np.float32).reshape(2, 3, 1, 1)
+    expected = np.array([[0, 0, 0], [0, 0.6, 0.8]])
+    vectors = load_engine(network, EngineChoice(name, "cpu", 1, tmp_path)).run(batch)
+    np.testing.assert_allclose(vectors, expected, atol=1e-7)
 
 
 def test_a_graph_is_recorded_once_for_each_weights(tmp_path: Path) -> None:
@@ -123,16 +139,20 @@ def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
         load_engine(ConvertedGraph("x", path, (3, 16, 16), 6), EngineChoice("onnx", "cpu", 1, tmp_path))
 
 
-def test_numbers_beside_the_graph(tmp_path: Path) -> None:
-    """As it must be above 2 GiB."""
+@pytest.mark.parametrize(("network", "expected"), [(every_operation, by_hand), (pooled_tokens, pooled_by_hand)])
+def test_numbers_beside_the_graph(
+    network: Network, expected: Callable[[np.ndarray], np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it must be above 2 GiB; shapes must stay in the graph, or it cannot be loaded."""
+    monkeypatch.setattr("vecmod.serving.engine.onnx_graph._SMALL", 100)
     path = tmp_path / "graph.onnx"
-    write_graph(NETWORK, path, inline_limit=1000)
+    write_graph(replace(NETWORK, network=network), path, inline_limit=500)
     (beside,) = tmp_path.glob("graph-*.data")
-    assert beside.stat().st_size > 4096 > path.stat().st_size
+    assert beside.stat().st_size >= 600
     graph = ConvertedGraph(NETWORK.name, path, (3, 16, 16), 6)
     batch = RANDOM.normal(size=(2, 3, 16, 16)).astype(np.float32)
     engine = load_engine(graph, EngineChoice("onnx", "cpu", 1, tmp_path))
-    np.testing.assert_allclose(engine.run(batch), by_hand(batch), atol=1e-5)
+    np.testing.assert_allclose(engine.run(batch), expected(batch), atol=1e-5)
     beside.unlink()
     with pytest.raises(EngineUnavailable, match=r"graph\.onnx cannot be loaded"):
         load_engine(graph, EngineChoice("onnx", "cpu", 1, tmp_path))

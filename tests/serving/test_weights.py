@@ -35,6 +35,20 @@ def test_a_file_or_the_folder_it_is_in(tmp_path: Path) -> None:
     assert found(place(file, tmp_path)).path == file
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("form", ["model.safetensors", "model.pth", "legacy.pth"])
+def test_some_of_the_tensors(kind: torch.dtype, form: str, tmp_path: Path) -> None:
+    tensors = {name: torch.full((2,), number, dtype=kind) for number, name in enumerate(("a.x", "ab.x", "b.y"))}
+    if form.endswith(".pth"):
+        torch.save(tensors, tmp_path / form, _use_new_zipfile_serialization=form != "legacy.pth")
+    else:
+        save_torch(tensors, tmp_path / form)
+    read = read_weights(tmp_path / form, ("a.", "b."))
+    assert {name: array.tolist() for name, array in read.items()} == {"a.x": [0, 0], "b.y": [2, 2]}
+    with pytest.raises(UnreadableWeights, match=r"has no tensor ab\.x"):
+        read["ab.x"]
+
+
 def test_safetensors_before_pickles(tmp_path: Path) -> None:
     for name in ("model.pth", "model.safetensors"):
         (tmp_path / name).write_bytes(b"x")

@@ -61,6 +61,15 @@ class GraphOps:
         """Record a sum."""
         return self._record("Add", [a, b])
 
+    def multiply(self, x: str, name: str) -> str:
+        """Record a product."""
+        return self._record("Mul", [x, self._weight(name)])
+
+    def unit(self, x: str) -> str:
+        """Record the scaling to length 1."""
+        length = self._record("ReduceL2", [x], axes=[-1], keepdims=1)
+        return self._record("Div", [x, self._record("Max", [length, self._constant(1e-12)])])
+
     def global_average_pool(self, x: str) -> str:
         """Record the mean over height and width."""
         return self._record("Flatten", [self._record("GlobalAveragePool", [x])], axis=1)

@@ -71,6 +71,14 @@ class Ops(Protocol[Tensor]):
         """Elementwise sum."""
         ...
 
+    def multiply(self, x: Tensor, name: str) -> Tensor:
+        """``x`` times the stored number ``name``."""
+        ...
+
+    def unit(self, x: Tensor) -> Tensor:
+        """Scaled to length 1 along the last axis; shorter than 1e-12 counts as that long."""
+        ...
+
     def global_average_pool(self, x: Tensor) -> Tensor:
         """Mean over height and width: ``[n, channels]``."""
         ...

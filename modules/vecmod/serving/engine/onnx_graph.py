@@ -28,6 +28,8 @@ DIGEST_KEY = "vecmod.weights_sha256"
 
 # protobuf ends at 2 GiB; the rest is room for the graph itself.
 _INLINE_LIMIT = 2**31 - 2**26
+# So small a tensor always stays in the graph: onnxruntime wants to see shapes, for one, before it opens other files.
+_SMALL = 1024
 # Where external numbers begin: on a page, so that they can be mapped.
 _ALIGNMENT = 4096
 # What the name of a file with a graph's numbers ends in.
@@ -58,7 +60,8 @@ def record(trained: TrainedNetwork) -> tuple[ModelProto, dict[str, NDArray[Any]]
 def write_graph(trained: TrainedNetwork, path: Path, inline_limit: int = _INLINE_LIMIT) -> None:
     """Record the network into a file; the file appears whole or not at all.
 
-    Numbers of more than ``inline_limit`` bytes in all go into a second file beside it, which must stay there.
+    Numbers of more than ``inline_limit`` bytes in all go into a second file beside it, which must stay there, but for
+    those of small tensors.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     model, numbers = record(trained)
@@ -69,11 +72,14 @@ def write_graph(trained: TrainedNetwork, path: Path, inline_limit: int = _INLINE
     with ExitStack() as undo:
         for file in (partial, beside):
             undo.callback(file.unlink, missing_ok=True)
+        external: dict[str, NDArray[Any]] = {}
         if sum(array.nbytes for array in numbers.values()) > inline_limit:
-            model.graph.initializer.extend(_write_beside(numbers, beside))
-        else:
-            tensors = (numpy_helper.from_array(_in_order(array), key) for key, array in numbers.items())
-            model.graph.initializer.extend(tensors)
+            external = {key: array for key, array in numbers.items() if array.nbytes > _SMALL}
+            model.graph.initializer.extend(_write_beside(external, beside))
+        inline = (
+            numpy_helper.from_array(_in_order(array), key) for key, array in numbers.items() if key not in external
+        )
+        model.graph.initializer.extend(inline)
         with partial.open("wb") as opened:
             opened.write(model.SerializeToString())
             _flush(opened)

@@ -57,6 +57,14 @@ class TorchOps:
         """Run a sum."""
         return a + b
 
+    def multiply(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        """Run a product."""
+        return x * self._weights[name]
+
+    def unit(self, x: torch.Tensor) -> torch.Tensor:
+        """Run the scaling to length 1."""
+        return functional.normalize(x, dim=-1, eps=1e-12)
+
     def global_average_pool(self, x: torch.Tensor) -> torch.Tensor:
         """Run the mean over height and width."""
         return x.mean(dim=(2, 3))

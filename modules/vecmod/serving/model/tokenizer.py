@@ -1,5 +1,6 @@
 """Text to ids, from the files a model's authors publish; the one door to the tokenizers library."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from vecmod.serving.model.torch_file import UnreadableWeights
 
 # What CLIP cuts a text into before it looks for pairs (openai/CLIP, simple_tokenizer.py).
 _CLIP_PIECES = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+# The vocabulary as OpenAI published it; many projects carry the same file.
+CLIP_VOCABULARY = "bpe_simple_vocab_16e6.txt.gz"
+_CLIP_PAIRS = 49152 - 256 - 2
+_VISIBLE = ((ord("!"), ord("~")), (ord("¡"), ord("¬")), (ord("®"), ord("ÿ")))
 _CLIP_START, _CLIP_END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -42,7 +47,8 @@ class TextTokenizer:
 def read_tokenizer(folder: Path, context: int, *, lower_case: bool = False) -> TextTokenizer:
     """The tokenizer of a model folder.
 
-    It reads ``tokenizer.json``, or CLIP's ``vocab.json`` and ``merges.txt``, or BERT's ``vocab.txt``.
+    It reads ``tokenizer.json``, or CLIP's ``vocab.json`` and ``merges.txt`` or the one file from which both are made,
+    or BERT's ``vocab.txt``.
 
     Args:
         folder: the model's.
@@ -69,14 +75,26 @@ def _read(folder: Path) -> Tokenizer:
     if (folder / "tokenizer.json").is_file():
         return Tokenizer.from_file(str(folder / "tokenizer.json"))
     if (folder / "merges.txt").is_file():
-        return _clip_tokenizer(folder / "vocab.json", folder / "merges.txt")
+        return _clip_tokenizer(*models.BPE.read_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
+    if (folder / CLIP_VOCABULARY).is_file():
+        return _clip_tokenizer(*_read_clip_vocabulary(folder / CLIP_VOCABULARY))
     if (folder / "vocab.txt").is_file():
         return _bert_tokenizer(folder)
     raise FileNotFoundError("tokenizer.json is missing: copy the whole model folder")
 
 
-def _clip_tokenizer(vocab: Path, merges: Path) -> Tokenizer:
-    words, pairs = models.BPE.read_file(str(vocab), str(merges))
+def _read_clip_vocabulary(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Ids of words, and the pairs that are merged, as openai/CLIP's simple_tokenizer.py makes them of its file."""
+    lines = gzip.decompress(path.read_bytes()).decode().split("\n")[1 : _CLIP_PAIRS + 1]
+    pairs = [(first, second) for first, second in (line.split() for line in lines)]
+    visible = [byte for first, last in _VISIBLE for byte in range(first, last + 1)]
+    # Bytes that cannot be seen have letters of their own.
+    letters = [chr(byte) for byte in visible] + [chr(256 + number) for number in range(256 - len(visible))]
+    words = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in pairs)]
+    return {word: number for number, word in enumerate([*words, _CLIP_START, _CLIP_END])}, pairs
+
+
+def _clip_tokenizer(words: dict[str, int], pairs: list[tuple[str, str]]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(words, pairs, unk_token=_CLIP_END, end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]

@@ -26,6 +26,8 @@ _DTYPES = {
     "LongStorage": np.dtype("<i8"),
     "IntStorage": np.dtype("<i4"),
 }
+# Prefixes of names: every name begins with nothing.
+EVERY = ("",)
 # First value of a legacy file, see torch/serialization.py.
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -95,8 +97,10 @@ class _Unpickler(pickle.Unpickler):
         return str(key), storage_type.dtype
 
 
-def read_torch_file(path: Path) -> dict[str, Array]:
-    """The tensors of a state dict by name, as read-only arrays.
+def read_torch_file(path: Path, prefixes: tuple[str, ...] = EVERY) -> dict[str, Array]:
+    """The tensors of a state dict whose names begin with one of the prefixes, as read-only arrays by name.
+
+    Of a zip archive nothing else is read: a file of many gigabytes may hold several networks.
 
     Raises:
         UnreadableWeights: if the file is damaged or holds anything but a state dict of tensors.
@@ -104,9 +108,9 @@ def read_torch_file(path: Path) -> dict[str, Array]:
     try:
         with path.open("rb") as file:
             if zipfile.is_zipfile(file):
-                return _read_zip(file)
+                return _read_zip(file, prefixes)
             file.seek(0)
-            return _read_legacy(file)
+            return _read_legacy(file, prefixes)
     except (
         pickle.UnpicklingError,
         EOFError,
@@ -121,16 +125,17 @@ def read_torch_file(path: Path) -> dict[str, Array]:
         raise UnreadableWeights(f"{path}: {error}") from error
 
 
-def _read_zip(file: BufferedReader) -> dict[str, Array]:
+def _read_zip(file: BufferedReader, prefixes: tuple[str, ...]) -> dict[str, Array]:
     with zipfile.ZipFile(file) as archive:
         index = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
         folder = index.removesuffix("data.pkl")
         with archive.open(index) as stream:
             tensors = _named(_Unpickler(stream).load())
-        return {name: tensor.array(archive.read(f"{folder}data/{tensor.key}")) for name, tensor in tensors.items()}
+        chosen = {name: tensor for name, tensor in tensors.items() if name.startswith(prefixes)}
+        return {name: tensor.array(archive.read(f"{folder}data/{tensor.key}")) for name, tensor in chosen.items()}
 
 
-def _read_legacy(file: BufferedReader) -> dict[str, Array]:
+def _read_legacy(file: BufferedReader, prefixes: tuple[str, ...]) -> dict[str, Array]:
     if _Unpickler(file).load() != _LEGACY_MAGIC:
         raise UnreadableWeights("the legacy header is missing")
     for _ in ("protocol", "system"):
@@ -138,7 +143,8 @@ def _read_legacy(file: BufferedReader) -> dict[str, Array]:
     tensors = _named(_Unpickler(file).load())
     dtypes = {tensor.key: tensor.dtype for tensor in tensors.values()}
     storages = {str(key): _legacy_storage(file, dtypes.get(str(key))) for key in _Unpickler(file).load()}
-    return {name: tensor.array(storages[tensor.key]) for name, tensor in tensors.items()}
+    chosen = {name: tensor for name, tensor in tensors.items() if name.startswith(prefixes)}
+    return {name: tensor.array(storages[tensor.key]) for name, tensor in chosen.items()}
 
 
 def _legacy_storage(file: IO[bytes], dtype: np.dtype[Any] | None) -> bytes:

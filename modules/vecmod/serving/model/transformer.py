@@ -10,7 +10,11 @@ from vecmod.serving.engine.network import Gelu, Ops, Tensor, Weights
 
 @dataclass(frozen=True)
 class LayerNames:
-    """What a family calls the parts of a layer."""
+    """What a family calls the parts of a layer.
+
+    Where ``extra_key`` and ``extra_value`` are named, every token attends to that learned pair, too: what torch's
+    MultiheadAttention calls ``add_bias_kv``. There is no mask then.
+    """
 
     query: str
     key: str
@@ -20,6 +24,8 @@ class LayerNames:
     up: str
     down: str
     mlp_norm: str
+    extra_key: str = ""
+    extra_value: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class _Layer:
     def attend(self, ops: Ops[Tensor], x: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
         names = self.encoder.names
         query, key, value = (ops.linear(x, self.name(part)) for part in (names.query, names.key, names.value))
+        if names.extra_key:
+            key, value = ops.prepend(key, self.name(names.extra_key)), ops.prepend(value, self.name(names.extra_value))
         mixed = ops.attention(query, key, value, self.encoder.heads, mask, causal=causal)
         return ops.linear(mixed, self.name(names.out))
 

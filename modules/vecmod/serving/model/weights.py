@@ -12,7 +12,7 @@ import safetensors
 from numpy.typing import NDArray
 
 from vecmod.serving.engine.network import AnyNetwork, ConvertedGraph, Network, TrainedNetwork, Weights
-from vecmod.serving.model.torch_file import UnreadableWeights, read_torch_file, widen_bfloat16
+from vecmod.serving.model.torch_file import EVERY, UnreadableWeights, read_torch_file, widen_bfloat16
 
 SAFETENSORS = ".safetensors"
 TORCH_SUFFIXES = (".pth", ".pt", ".bin")
@@ -91,11 +91,13 @@ class WeightsFile(NamedTuple):
         except OSError as error:
             raise WeightsNotFound(f"{path} cannot be read: {error.strerror}; may this process read it?") from error
 
-    def tensors(self, rename: Callable[[Weights], Weights] | None = None) -> TensorSource:
-        """Its tensors, under other names if wanted."""
+    def tensors(
+        self, rename: Callable[[Weights], Weights] | None = None, prefixes: tuple[str, ...] = EVERY
+    ) -> TensorSource:
+        """Its tensors whose names begin so, under other names if wanted."""
         if rename is None:
-            return TensorSource(self.digest, lambda: read_weights(self.path))
-        return TensorSource(self.digest, lambda: NamedTensors(self.path, rename(read_weights(self.path))))
+            return TensorSource(self.digest, lambda: read_weights(self.path, prefixes))
+        return TensorSource(self.digest, lambda: NamedTensors(self.path, rename(read_weights(self.path, prefixes))))
 
     def revision(self) -> str:
         """Which weights these are, for people."""
@@ -184,25 +186,27 @@ def _local_file(path: Path, suffixes: tuple[str, ...] = _SUFFIXES) -> Path:
     raise WeightsNotFound(f"VECMOD_MODEL_PATH={path} holds no weights file ({', '.join(suffixes)})")
 
 
-def read_weights(path: Path) -> NamedTensors:
-    """All tensors of a weights file as float32 arrays by name.
+def read_weights(path: Path, prefixes: tuple[str, ...] = EVERY) -> NamedTensors:
+    """The tensors of a weights file whose names begin with one of the prefixes, as float32 arrays by name.
 
     Raises:
         UnreadableWeights: if the file is damaged or holds anything but tensors.
     """
-    tensors = read_torch_file(path) if path.suffix in TORCH_SUFFIXES else _read_safetensors(path)
+    read = read_torch_file if path.suffix in TORCH_SUFFIXES else _read_safetensors
+    tensors = read(path, prefixes)
     return NamedTensors(path, {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()})
 
 
-def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
+def _read_safetensors(path: Path, prefixes: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     try:
         with safetensors.safe_open(path, "np") as file:
-            names = list(file.keys())
+            names = [name for name in file.keys() if name.startswith(prefixes)]  # noqa: SIM118 -- no mapping
             if all(file.get_slice(name).get_dtype() != _BFLOAT16 for name in names):
                 return {name: file.get_tensor(name) for name in names}
         # The library's own way to numpy knows no bfloat16.
         stored = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
-        return {name: _array(tensor).reshape(tensor["shape"]) for name, tensor in stored}
+        chosen = ((name, tensor) for name, tensor in stored if name.startswith(prefixes))
+        return {name: _array(tensor).reshape(tensor["shape"]) for name, tensor in chosen}
     except safetensors.SafetensorError as error:
         raise UnreadableWeights(f"{path} is not a safetensors file: {error}") from error
     except KeyError as error:
