@@ -41,7 +41,7 @@ class NamedVectors:
         Raises:
             HostError: with the reason, if one of the vectors cannot be made, or none.
         """
-        name = object_id or str(uuid.uuid4())
+        name = str(uuid.uuid4() if object_id is None else object_id)
         for report in self.insert_many([{"id": name, "properties": properties}]).values():
             report.raise_first()
         return name
