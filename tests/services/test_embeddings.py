@@ -12,7 +12,7 @@ import running
 from dummy_model import DummyModel
 from pictures import b64, encoded, gradient, photo
 from probes import cosines
-from vecmod.contract.embeddings_api import EmbeddingsResponse, ModelsResponse
+from vecmod.contract.embeddings_api import EmbeddingsResponse, ModelEntry, ModelsResponse
 
 IMAGE = b64(encoded(gradient(20, 10)))
 CAT = b64(photo("cat"))
@@ -144,6 +144,11 @@ def test_models(service: running.Caller) -> None:
         listed = ModelsResponse.model_validate_json(service("GET", path).body)
         assert [entry.id for entry in listed.data] == ["builtin/efficientnet-lite0", "img2vec-neural"]
         assert listed.data[0].created > 1_700_000_000
+    for entry in listed.data:
+        assert ModelEntry.model_validate_json(service("GET", f"/v1/models/{entry.id}").body) == entry
+    missing = service("GET", "/v1/models/gpt-4")
+    assert (missing.status, missing.json()["error"]["code"]) == (404, "unknown_model")
+    assert service.metric('vecmod_requests_total{route="/v1/models/gpt-4",status="404"}') == 0
 
 
 def test_a_model_without_texts(service: running.Caller) -> None:
@@ -305,7 +310,7 @@ def test_routes_that_are_not_there_answer_in_the_same_words(clip_service: runnin
     assert (lost.status, lost.json()["error"]["type"]) == (404, "not_found_error")
     assert lost.json()["detail"] == lost.json()["error"]["message"]
     wrong = clip_service("GET", "//v1/embeddings")
-    assert (wrong.status, wrong.json()["error"]["code"]) == (405, "wrong_method")
+    assert (wrong.status, wrong.json()["error"]["code"], wrong.headers["allow"]) == (405, "wrong_method", "POST")
     for path in ("/other", "/v10/embeddings", "/v1x"):
         assert clip_service("POST", path, {}).json().keys() == {"error", "code"}
 

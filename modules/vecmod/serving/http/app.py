@@ -67,6 +67,7 @@ def create_app(parts: AppParts) -> Starlette:
             Route("/vectorize", vectors.post_vectorize, methods=["POST"]),
             *(Route(path, embeddings.post_embeddings, methods=["POST"]) for path in EMBEDDINGS),
             *(Route(path, embeddings.get_models) for path in MODELS),
+            *(Route(f"{path}/{{name:path}}", embeddings.get_model) for path in MODELS),
             Route("/.well-known/live", status.live),
             Route("/.well-known/ready", status.ready),
             Route("/meta", status.meta),
@@ -117,7 +118,8 @@ class CountRequests:
 
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = scope.get("path", "") if "endpoint" in scope else "other"
+                known = "endpoint" in scope and not scope.get("path_params")
+                route = scope.get("path", "") if known else "other"
                 self._metrics.requests.labels(route, message["status"]).inc()
             await send(message)
 

@@ -47,6 +47,11 @@ class ModelNames:
         if asked and _short(asked) not in map(_short, self._names):
             raise UnknownModel(f"model: there is no {asked[:_NAME_LENGTH]!r} here; send {' or '.join(self._names)}")
 
+    def entry(self, asked: str) -> ModelEntry:
+        """The answer of ``GET /v1/models/<name>``; raises as :meth:`check`."""
+        self.check(asked)
+        return ModelEntry(id=asked, created=self._since)
+
     def listed(self) -> ModelsResponse:
         """The answer of ``GET /v1/models``."""
         return ModelsResponse(data=[ModelEntry(id=name, created=self._since) for name in self._names])
@@ -83,6 +88,11 @@ class EmbeddingRoutes:
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }
         return json_answer(self._metrics, content, embedded)
+
+    async def get_model(self, request: Request) -> Response:
+        """One name, if ``model`` may have it."""
+        entry = self._names.entry(request.path_params["name"])
+        return Response(entry.model_dump_json(), media_type="application/json")
 
     async def get_models(self, _: Request) -> Response:
         """The names that ``model`` may have; some clients ask before they send anything."""

@@ -40,9 +40,8 @@ class FaultAnswers:
         status = getattr(error, "status_code", 0)
         if status == WrongMethod.status:
             allowed = (getattr(error, "headers", None) or {}).get("Allow", "")
-            return self._answer(
-                request, WrongMethod(f"{request.method} {path} is not possible; {path} takes {allowed}")
-            )
+            fault = WrongMethod(f"{request.method} {path} is not possible; {path} takes {allowed}")
+            return self._answer(request, fault, Allow=allowed)
         if status == UnknownRoute.status:
             return self._answer(request, UnknownRoute(f"there is no {path} here; GET /docs lists what there is"))
         return self._answer(request, RequestFault(str(error)))
@@ -56,9 +55,8 @@ class FaultAnswers:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return self._answer(request, VecmodError("internal fault: this is a bug; the service's log has the details"))
 
-    def _answer(self, request: Request, fault: VecmodError) -> Response:
+    def _answer(self, request: Request, fault: VecmodError, **headers: str) -> Response:
         self._metrics.rejections.labels(fault.code).inc()
-        headers = {}
         if isinstance(fault, Unavailable):
             headers["Retry-After"] = str(fault.retry_after)
         if isinstance(fault, Unauthorized):

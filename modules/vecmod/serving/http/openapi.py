@@ -11,7 +11,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from vecmod import __version__
-from vecmod.contract.embeddings_api import EmbeddingsRequest, EmbeddingsResponse, ModelsResponse, OpenAIErrorBody
+from vecmod.contract.embeddings_api import (
+    EmbeddingsRequest,
+    EmbeddingsResponse,
+    ModelEntry,
+    ModelsResponse,
+    OpenAIErrorBody,
+)
 from vecmod.contract.errors import ErrorBody
 from vecmod.contract.meta_api import MetaResponse
 from vecmod.contract.vectors_api import (
@@ -23,9 +29,10 @@ from vecmod.contract.vectors_api import (
 )
 from vecmod.serving.http.paths import EMBEDDINGS, MODELS
 
+_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 _MODELS: tuple[type[BaseModel], ...] = (
     VectorRequest, VectorResponse, VectorizeRequest, VectorizeResponse, MetaResponse, ErrorBody,
-    EmbeddingsRequest, EmbeddingsResponse, ModelsResponse, OpenAIErrorBody,
+    EmbeddingsRequest, EmbeddingsResponse, ModelEntry, ModelsResponse, OpenAIErrorBody,
 )  # fmt: skip
 _FAULTS = {
     "400": "malformed request",
@@ -78,6 +85,12 @@ def build_openapi(service: str) -> dict[str, Any]:
             **{path: {"post": _post_embeddings()} for path in EMBEDDINGS},
             **{
                 path: {"get": _get("The names of the model", {"200": _json("names", ModelsResponse)})}
+                for path in MODELS
+            },
+            **{
+                f"{path}/{{name}}": {
+                    "get": {**_get("One name of the model", {"200": _json("it", ModelEntry)}), "parameters": [_NAME]}
+                }
                 for path in MODELS
             },
             "/.well-known/live": {"get": _get("204 while the process runs", {"204": {"description": "alive"}})},
