@@ -28,6 +28,8 @@ from vecmod.serving.medium import Sound
 
 _FORMATS = "wav,flac,ogg,mp3,mov,aac,matroska,aiff"
 _DECODERS = "aac alac flac mp3 mp3float opus libopus vorbis pcm_"
+# Cover pictures are not looked at; FFmpeg would.
+_COVER_PIXELS = 1
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 384_000
 _MOST_CHANNELS = 64
 # As much memory as a picture takes that just is not large: four minutes in stereo.
@@ -94,7 +96,7 @@ def _read(data: bytes, limits: AudioLimits, most: int) -> Sound | None:
     """The sound, or None if it has more than ``most`` values."""
     if missing := _missing(data):
         raise Undecodable(f"is cut off: {missing} bytes are missing; send the file again, whole")
-    with opened(data, "a sound", _FORMATS) as container:
+    with opened(data, "a sound", _FORMATS, _COVER_PIXELS) as container:
         stream = _stream(container)
         frames = undamaged(container.decode(stream))
         first = next(frames, None)

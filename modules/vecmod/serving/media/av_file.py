@@ -10,17 +10,15 @@ from io import BytesIO
 from typing import TypeVar
 
 import av
-from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.context import CodecContext
 from av.container import InputContainer
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vecmod.contract.errors import Undecodable
 from vecmod.serving.media.boxes import declared_samples
 
-Frame = TypeVar("Frame", AudioFrame, VideoFrame)
+Unit = TypeVar("Unit")
 
 # FFmpeg makes 24 bytes of each sample that tables of an MP4 file declare, before it reads one: 10 hours at 50 a second.
 _MOST_SAMPLES = 2_000_000
@@ -29,13 +27,14 @@ DAMAGE = (av.FFmpegError, OSError, ValueError, EOFError, MemoryError, LookupErro
 
 
 @contextmanager
-def opened(data: bytes, what: str, formats: str) -> Iterator[InputContainer]:
+def opened(data: bytes, what: str, formats: str, most_pixels: int) -> Iterator[InputContainer]:
     """The file, whose headers were read; closed at the end of the ``with`` block.
 
     Args:
         data: the whole file.
         what: what it should be, for the message: "a sound".
         formats: names of FFmpeg's demuxers, separated by commas.
+        most_pixels: of a frame that FFmpeg may decode to learn more of the file.
 
     Raises:
         Undecodable: if it is none of them, or its headers are damaged.
@@ -44,6 +43,7 @@ def opened(data: bytes, what: str, formats: str) -> Iterator[InputContainer]:
         raise Undecodable(f"declares more than {_MOST_SAMPLES} samples in its tables; save it again, shorter")
     # "none" is no protocol: nothing can be opened by name.
     options = {"format_whitelist": formats, "protocol_whitelist": "none", "max_streams": "16"}
+    options["max_pixels"] = str(most_pixels)
     try:
         container = av.open(BytesIO(data), "r", options=options, metadata_errors="replace")
     except DAMAGE:
@@ -69,14 +69,14 @@ def check_decoder(stream: AudioStream | VideoStream, names: str, advice: str) ->
     stream.codec_context.thread_count = 1
 
 
-def undamaged(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """The same frames.
+def undamaged(units: Iterator[Unit]) -> Iterator[Unit]:
+    """The same frames or packets.
 
     Raises:
         Undecodable: where PyAV finds damage.
     """
     try:
-        yield from frames
+        yield from units
     except DAMAGE as error:
         raise damaged(error) from None
 
