@@ -34,6 +34,7 @@ DOORS = {
         "recipe",
         "graph_model",
     },  # the last four for the type alone
+    "av": {"av_file", "audio", "video"},
     "tokenizers": {"tokenizer"},
     "sentencepiece": {"spiece"},
     "prometheus_client": {"metrics"},

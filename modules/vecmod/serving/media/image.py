@@ -1,11 +1,12 @@
-"""Bytes to an RGB picture; one of two doors to Pillow.
+"""Bytes to an RGB or grey picture; one of two doors to Pillow.
 
 What is done to pictures equals the official container wherever that one gives a meaningful vector:
 
 ========================  ===================================================================================
 alpha, transparency       dropped, not blended
 palette, grey, CMYK       expanded to RGB
-16-bit grey               the high byte is taken (the official container clips nearly all of it to white)
+16-bit grey               the high byte is taken (the official container clips nearly all of it to white), or
+                          all above 255 becomes white, if the reader is told to saturate
 32-bit and float grey     clipped to 0..255
 animation, multi-page     first frame
 EXIF orientation          ignored, except in TIFF files, where Pillow applies it
@@ -16,7 +17,7 @@ ICC profile               ignored
 import struct
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -76,30 +77,44 @@ class OpenPicture:
 
     large: bool
     _open: Callable[[], Image.Image]
+    _saturate: bool = False
 
-    @contextmanager
-    def rgb(self) -> Iterator[Image.Image]:
+    def rgb(self) -> AbstractContextManager[Image.Image]:
         """The first frame in mode RGB, once; its memory is freed at the end of the ``with`` block.
 
         Raises:
             Undecodable: if it is damaged.
         """
+        return self._decoded("RGB")
+
+    def grey(self) -> AbstractContextManager[Image.Image]:
+        """The same in mode L: luma of ITU-R 601, as Pillow computes it."""
+        return self._decoded("L")
+
+    @contextmanager
+    def _decoded(self, mode: str) -> Iterator[Image.Image]:
         image = self._open()
         try:
-            rgb = _guarded(partial(_to_rgb, image))
+            pixels = _guarded(partial(_to_mode, image, mode, saturate=self._saturate))
             try:
-                yield rgb
+                yield pixels
             finally:
-                rgb.close()
+                pixels.close()
         finally:
             image.close()
 
 
 class ImageReader:
-    """Opens pictures within limits; safe to call from many threads."""
+    """Opens pictures within limits; safe to call from many threads.
 
-    def __init__(self, limits: ImageLimits) -> None:
+    Args:
+        limits: what a picture may be.
+        saturate: 16-bit grey becomes white above 255, as models see it whose makers left it to Pillow.
+    """
+
+    def __init__(self, limits: ImageLimits, *, saturate: bool = False) -> None:
         self._limits = limits
+        self._saturate = saturate
         # Pillow's own guard is process-wide. Ours refuses everything above `max_pixels` before a pixel is read;
         # this keeps Pillow's from refusing, or warning of, less than that.
         Image.MAX_IMAGE_PIXELS = limits.max_pixels
@@ -120,10 +135,10 @@ class ImageReader:
         pixels = _guarded(partial(decoded_pixels, image))
         self._check(image.size, pixels)
         if not weighs_more(image.format or "", pixels, _LARGE_PIXELS):
-            return OpenPicture(large=False, _open=lambda: image)
+            return OpenPicture(large=False, _open=lambda: image, _saturate=self._saturate)
         # It may have to wait, and what Pillow keeps of its header may be large: it is opened again.
         image.close()
-        return OpenPicture(large=True, _open=partial(_guarded, partial(self._open, data)))
+        return OpenPicture(large=True, _open=partial(_guarded, partial(self._open, data)), _saturate=self._saturate)
 
     def _open(self, data: bytes) -> Image.Image:
         try:
@@ -167,17 +182,18 @@ def _guarded(read: Callable[[], Result]) -> Result:
     raise Undecodable(f"is damaged: {reason}; send the file again, whole")
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """The pixels in mode RGB; a picture of another mode is freed."""
-    if image.mode == "RGB":
+def _to_mode(image: Image.Image, mode: str, *, saturate: bool) -> Image.Image:
+    """The pixels in mode RGB or L; a picture of another mode is freed."""
+    if image.mode == mode:
         image.load()
         return image
     image.info.pop("transparency", None)  # it is dropped anyway; Pillow would warn that it cannot be kept
     grey16 = image.mode.startswith("I;16")
-    rgb = (_high_byte(image) if grey16 else image).convert("RGB")
+    converted = (_eight_bits(image, saturate=saturate) if grey16 else image).convert(mode)
     image.close()
-    return rgb
+    return converted
 
 
-def _high_byte(image: Image.Image) -> Image.Image:
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+def _eight_bits(image: Image.Image, *, saturate: bool) -> Image.Image:
+    values = np.asarray(image)
+    return Image.fromarray((np.minimum(values, 255) if saturate else values >> 8).astype(np.uint8))

@@ -10,7 +10,10 @@ _FILTERS = {Filter.BILINEAR: Image.Resampling.BILINEAR, Filter.BICUBIC: Image.Re
 
 
 def prepare_image(image: Image.Image, steps: ImageSteps) -> FloatArray:
-    """Network input float32 ``[3, size, size]`` of an RGB picture."""
+    """Network input float32 ``[3, size, size]`` of an RGB picture, or ``[1, size, size]`` of a grey one.
+
+    A grey picture is normalised with the numbers for red, as ImageBind's container does with depth and thermal ones.
+    """
     if steps.center_crop is not None:
         image = image.crop(_center_box(image.size, steps.center_crop))
     if steps.short_side is None:
@@ -19,8 +22,9 @@ def prepare_image(image: Image.Image, steps: ImageSteps) -> FloatArray:
         scaled = _resize(image, _scaled(image.size, steps.short_side), steps.filter)
         square = _cut_out(scaled, steps.size, nearest=steps.cut_to_nearest)
     pixels = np.asarray(square)
-    planes = np.empty((3, steps.size, steps.size), np.float32)
-    for channel, table in enumerate(_tables(steps)):
+    pixels = pixels.reshape(steps.size, steps.size, -1)
+    planes = np.empty((pixels.shape[2], steps.size, steps.size), np.float32)
+    for channel, table in enumerate(_tables(steps)[: len(planes)]):
         np.take(table, pixels[:, :, channel], out=planes[channel])
     return planes
 

@@ -1,0 +1,201 @@
+"""Bytes to samples of sound.
+
+========================  ===================================================================================
+integers of any size      divided by what makes the largest one: exact
+floating point            rounded to 2^-24 and clipped to [-1, 1], as SoX does, which the official container uses
+MP3, AAC, Opus, Vorbis    FFmpeg's decoders; the official container reads the first two not at all
+cover pictures, tags      ignored
+========================  ===================================================================================
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from struct import error, unpack_from
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from vecmod.contract.errors import TooLarge, Undecodable
+from vecmod.serving.engine.engine import FloatArray
+from vecmod.serving.media.av_file import check_decoder, opened, undamaged
+from vecmod.serving.medium import Sound
+
+_FORMATS = "wav,flac,ogg,mp3,mov,aac,matroska,aiff"
+_DECODERS = "aac alac flac mp3 mp3float opus libopus vorbis pcm_"
+# Cover pictures are not looked at; FFmpeg would.
+_COVER_PIXELS = 1
+_LOWEST_RATE, _HIGHEST_RATE = 1000, 384_000
+_MOST_CHANNELS = 64
+# As much memory as a picture takes that just is not large: four minutes in stereo.
+_LARGE_VALUES = 24_000_000
+# Encoders fill up the last packet, and say so in different ways; a file that was cut off has lost more.
+_SHARE_THAT_MUST_BE_THERE = 0.9
+# Programs that write to a pipe cannot know the length of a WAV file: they write this or more.
+_LENGTH_UNKNOWN = 0x7FFFF000
+
+
+@dataclass(frozen=True)
+class AudioLimits:
+    """What a sound may be.
+
+    Attributes:
+        max_seconds: length; a model hears the first two thirds of it at most.
+        max_values: samples of all channels together; each takes 4 bytes.
+    """
+
+    max_seconds: int = 600
+    max_values: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class OpenSound:
+    """A sound within limits, as far as its first minutes tell.
+
+    Attributes:
+        large: so large that a few at once would add up: whoever decodes it should decode no other large one.
+        decode: its samples; raises Undecodable, TooLarge.
+    """
+
+    large: bool
+    decode: Callable[[], Sound]
+
+
+def open_sound(data: bytes, limits: AudioLimits) -> OpenSound:
+    """A sound that is decoded already, or, if that would take much memory, can be.
+
+    Raises:
+        TooLarge: if it is too long.
+        Undecodable: if it is no sound, is damaged or cut off, or nothing is in it.
+    """
+    sound = _read(data, limits, min(_LARGE_VALUES, limits.max_values))
+    if sound is not None:
+        return OpenSound(large=False, decode=lambda: sound)
+    if limits.max_values <= _LARGE_VALUES:
+        raise _too_large(limits)
+    return OpenSound(large=True, decode=partial(_read_large, data, limits))
+
+
+def _read_large(data: bytes, limits: AudioLimits) -> Sound:
+    sound = _read(data, limits, limits.max_values)
+    if sound is None:
+        raise _too_large(limits)
+    return sound
+
+
+def _too_large(limits: AudioLimits) -> TooLarge:
+    return TooLarge(f"has more than {limits.max_values} samples in all channels; send a shorter piece, or one channel")
+
+
+def _read(data: bytes, limits: AudioLimits, most: int) -> Sound | None:
+    """The sound, or None if it has more than ``most`` values."""
+    if missing := _missing(data):
+        raise Undecodable(f"is cut off: {missing} bytes are missing; send the file again, whole")
+    with opened(data, "a sound", _FORMATS, _COVER_PIXELS) as container:
+        stream = _stream(container)
+        frames = undamaged(container.decode(stream))
+        first = next(frames, None)
+        if first is None:
+            raise Undecodable("has no samples in it; send a sound that is not empty")
+        rate = _rate(first)
+        chunks: deque[FloatArray] = deque()
+        count = values = 0
+        for chunk in _chunks(first, frames):
+            chunks.append(chunk)
+            count, values = count + chunk.shape[1], values + chunk.size
+            if count > limits.max_seconds * rate:
+                raise TooLarge(f"is longer than {limits.max_seconds} s; send a shorter piece")
+            if values > most:
+                return None
+        _check_length(_said_seconds(container, stream), count / rate, limits)
+    return Sound(_joined(chunks, count), rate)
+
+
+def _stream(container: InputContainer) -> AudioStream:
+    if not container.streams.audio:
+        raise Undecodable("has no sound in it; send a file with an audio track")
+    stream = container.streams.audio[0]
+    check_decoder(stream, _DECODERS, "save it as WAV, FLAC, Ogg, MP3 or M4A")
+    return stream
+
+
+def _rate(frame: AudioFrame) -> int:
+    """Of the frame, not of the stream: an AAC file may know only half of its rate."""
+    rate, channels = frame.sample_rate, frame.layout.nb_channels
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+        raise Undecodable(f"has {rate} samples a second; save it with {_LOWEST_RATE} to {_HIGHEST_RATE}, best 16000")
+    if channels > _MOST_CHANNELS:
+        raise Undecodable(f"has {channels} channels; save it with {_MOST_CHANNELS} at most, best one")
+    return rate
+
+
+def _chunks(first: AudioFrame, others: Iterator[AudioFrame]) -> Iterator[FloatArray]:
+    """Samples float32 ``[channels, n]``, frame by frame."""
+    for frame in chain([first], others):
+        if (frame.sample_rate, frame.layout.nb_channels) != (first.sample_rate, first.layout.nb_channels):
+            raise Undecodable("changes its rate or its channels on the way; save it again with one of each")
+        yield _samples(frame)
+
+
+def _samples(frame: AudioFrame) -> FloatArray:
+    values = frame.to_ndarray()
+    channels = frame.layout.nb_channels
+    planes = values if frame.format.is_planar else values.reshape(-1, channels).T
+    if planes.dtype.kind == "f":
+        return _rounded(planes.astype(np.float64))
+    half = 2.0 ** (8 * planes.dtype.itemsize - 1)
+    centre = half if planes.dtype.kind == "u" else 0.0
+    return ((planes - centre) / half).astype(np.float32)
+
+
+def _rounded(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> FloatArray:
+    """SoX's way through 32-bit integers, of which the container's reader keeps 25 bits."""
+    if not np.isfinite(values).all():
+        raise Undecodable("has samples that are not finite numbers; save it again")
+    steps = np.floor(np.trunc(np.clip(values, -1, 1) * 2.0**31) / 128 + 0.5)
+    return (steps / 2.0**24).astype(np.float32)
+
+
+def _said_seconds(container: InputContainer, stream: AudioStream) -> float:
+    """How long the file says that its sound is; 0 if it does not."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if container.duration is None or len(container.streams) > 1:
+        return 0.0
+    return container.duration / av.time_base
+
+
+def _check_length(said: float, found: float, limits: AudioLimits) -> None:
+    if found < _SHARE_THAT_MUST_BE_THERE * said <= limits.max_seconds:
+        raise Undecodable(f"is cut off: it says that it is {said:.1f} s long, and holds {found:.1f} s; send it whole")
+
+
+def _joined(chunks: deque[FloatArray], count: int) -> FloatArray:
+    """One array; the pieces are freed on the way."""
+    joined = np.empty((chunks[0].shape[0], count), np.float32)
+    start = 0
+    while chunks:
+        chunk = chunks.popleft()
+        joined[:, start : start + chunk.shape[1]] = chunk
+        start += chunk.shape[1]
+    return joined
+
+
+def _missing(data: bytes) -> int:
+    """Bytes that a WAV file declares and does not have; FFmpeg takes what is there for the whole."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return 0
+    start = 12
+    try:
+        while True:
+            name, size = unpack_from("<4sI", data, start)
+            start += 8 + size + size % 2
+            if name == b"data":
+                return max(start - size % 2 - len(data), 0) if size < _LENGTH_UNKNOWN else 0
+    except error:
+        return 0  # what is wrong with it is said when it is opened

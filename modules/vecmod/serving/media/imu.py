@@ -1,0 +1,72 @@
+"""Motion sensors: CSV to a table of numbers.
+
+The form is the official container's: one line of names, which is skipped whatever stands in it, then six numbers in
+each line, separated by commas (acceleration along three axes, rotation about them). That one fails with an internal
+error where something else stands; here the line is named.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from vecmod.contract.errors import TooLarge, Undecodable
+from vecmod.serving.engine.engine import FloatArray
+
+COLUMNS = 6
+# Six numbers with every digit that a double has take 150.
+_LINE_BYTES = 1000
+_LARGEST = float(np.finfo(np.float32).max)
+# What Python reads as a number and no CSV means as one.
+_NOT_IN_NUMBERS = b"_"
+
+
+@dataclass(frozen=True)
+class ImuLimits:
+    """What a table may be.
+
+    Attributes:
+        max_rows: lines of numbers; the model looks at 2000, which are 10 seconds at 200 Hz.
+    """
+
+    max_rows: int = 200_000
+
+
+def read_imu(data: bytes, limits: ImuLimits) -> FloatArray:
+    """Numbers float32 ``[rows, 6]``; blank lines are skipped.
+
+    Raises:
+        TooLarge: if it has too many lines.
+        Undecodable: if a line is not six finite numbers, or there are fewer than two; naming the line.
+    """
+    if max(data.count(b"\n"), data.count(b"\r")) > limits.max_rows + 1:
+        raise TooLarge(f"has more than {limits.max_rows} lines; send a shorter piece")
+    lines = data.splitlines()[1:]
+    rows = [_row(number, line) for number, line in enumerate(lines, start=2) if line.strip()]
+    if len(rows) < 2:  # noqa: PLR2004  one line alone is what the official container cannot read, either
+        raise Undecodable(
+            f"has too few lines of numbers ({len(rows)}) below its first line, which is skipped as a line of names; "
+            "send at least 2"
+        )
+    return np.array(rows, np.float32)
+
+
+def _row(number: int, line: bytes) -> list[float]:
+    if len(line) > _LINE_BYTES:
+        raise Undecodable(f"line {number} has {len(line)} bytes; send CSV with {COLUMNS} numbers in a line")
+    cells = line.split(b",", COLUMNS)
+    if len(cells) != COLUMNS:
+        found = line.count(b",") + 1
+        raise Undecodable(f"line {number} has {found} columns; send {COLUMNS} numbers separated by commas in each line")
+    return [_number(number, cell) for cell in cells]
+
+
+def _number(line: int, cell: bytes) -> float:
+    try:
+        value = math.nan if _NOT_IN_NUMBERS in cell else float(cell)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= _LARGEST:
+        text = cell.strip().decode("ascii", "replace")[:40]
+        raise Undecodable(f"line {line} has {text!r}, which is not a finite number; send numbers such as -0.25 or 9.81")
+    return value
