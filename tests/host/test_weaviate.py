@@ -138,7 +138,9 @@ def test_objects_get_the_vector_that_the_host_would_have_made(articles: Collecti
     for name in ("cat", "temple", UUID):
         found, expected = articles.get(name), ours.get(name)
         np.testing.assert_allclose(found.vector, expected.vector, atol=1e-6)
-        assert (found.id, found.properties, found.fingerprint) == (name, expected.properties, expected.fingerprint)
+        assert (found.id, found.properties) == (name, expected.properties)
+        # The first half of ours knows the weights, which are Weaviate's own affair.
+        assert found.fingerprint.partition(":")[2] == expected.fingerprint.partition(":")[2]
     assert articles.count() == 6
     with pytest.raises(UnknownObject, match="class Article has no object 'dog'"):
         articles.get("dog")
