@@ -15,14 +15,13 @@ from vecmod.host.catalog import known_modules
 from vecmod.host.client import ServiceClient
 from vecmod.host.collect import Piece
 from vecmod.host.host_errors import InvalidQuery, InvalidSettings, ServiceError
-from vecmod.host.media_input import to_wire
+from vecmod.host.media_input import is_url, to_wire
 
 # A service takes 2048 items and 128 MiB at once; smaller requests let it work while the next one is being read.
 _ITEMS = 64
 _CHARACTERS = 2**25
 # The longest path on Linux.
 _PATH = 4096
-_WEB = re.compile(r"https?://", re.IGNORECASE)
 _FILE = re.compile(r"file:/", re.IGNORECASE)
 _DATA = re.compile(r"data:image/")
 
@@ -132,7 +131,7 @@ class VecmodEmbedding(BaseEmbeddingFunction):
     def _is_picture(self, query: str) -> bool:
         # A lone word stays a word, whatever files there are.
         looks_like_file = self.read_files and not query.isalnum() and _names_file(query)
-        return bool(_WEB.match(query) or _DATA.match(query)) or looks_like_file
+        return is_url(query) or bool(_DATA.match(query)) or looks_like_file
 
 
 def _names_file(text: str) -> bool:

@@ -13,8 +13,8 @@ Value = str | int | float | bool
 
 
 @dataclass(frozen=True)
-class OneOf:
-    """The property equals one of the values, or is a list that has one of them."""
+class _Among:
+    """A property, values to look for in it, and whether it is declared a list."""
 
     name: str
     values: tuple[Value, ...]
@@ -22,22 +22,18 @@ class OneOf:
 
     @cached_property
     def distinct(self) -> frozenset[tuple[bool, Value]]:
-        """The values, each with whether it is a boolean, to be found quickly among many."""
-        return _distinct(self.values)
+        """The values, each with whether it is a boolean (in Python True == 1), to be found quickly among many."""
+        return frozenset((isinstance(value, bool), value) for value in self.values)
 
 
 @dataclass(frozen=True)
-class NoneOf:
+class OneOf(_Among):
+    """The property equals one of the values, or is a list that has one of them."""
+
+
+@dataclass(frozen=True)
+class NoneOf(_Among):
     """The property equals none of the values, and is no list that has one of them."""
-
-    name: str
-    values: tuple[Value, ...]
-    is_list: bool
-
-    @cached_property
-    def distinct(self) -> frozenset[tuple[bool, Value]]:
-        """The values, each with whether it is a boolean, to be found quickly among many."""
-        return _distinct(self.values)
 
 
 @dataclass(frozen=True)
@@ -92,11 +88,6 @@ def meets(properties: Mapping[str, Any], condition: Filter) -> bool:
 def _has_one(value: object, distinct: frozenset[tuple[bool, Value]]) -> bool:
     held = value if isinstance(value, list) else [value]
     return any(isinstance(one, str | int | float) and (isinstance(one, bool), one) in distinct for one in held)
-
-
-def _distinct(values: tuple[Value, ...]) -> frozenset[tuple[bool, Value]]:
-    # In Python True == 1, in JSON it is not.
-    return frozenset((isinstance(value, bool), value) for value in values)
 
 
 def _is_number(value: object) -> bool:

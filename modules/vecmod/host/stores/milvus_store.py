@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from vecmod.host.stores.store import (
     Vector,
     clamp_distance,
     id_fault,
+    refused_rows,
     sift,
 )
 from vecmod.host.stores.store_url import shown
@@ -121,7 +123,7 @@ class MilvusStore:
         with self._write(name):
             for start in range(0, len(rows), _BATCH):
                 batch = rows[start : start + _BATCH]
-                rejected += self._upsert_rows(name, batch)
+                rejected += refused_rows(batch, partial(self._upsert_rows, name))
                 self._unflushed[name] += len(batch)
         return rejected
 
@@ -250,20 +252,15 @@ class MilvusStore:
             raise StoreError(f"there is no class {name} in this store")
         return stored.dim
 
-    def _upsert_rows(self, name: str, rows: list[dict[str, Any]]) -> list[Rejection]:
-        """Upsert; rows that the database refuses are found by halving."""
-        if not rows:
-            return []
+    def _upsert_rows(self, name: str, rows: list[dict[str, Any]]) -> str:
+        """Empty, or why the rows were refused."""
         try:
             self._client.upsert(name, rows)
         except MilvusException as error:
             if _is_outage(error):
                 _fail(f"writing to {name}", error)
-            if len(rows) == 1:
-                return [Rejection(rows[0]["id"], error.message)]
-            middle = len(rows) // 2
-            return self._upsert_rows(name, rows[:middle]) + self._upsert_rows(name, rows[middle:])
-        return []
+            return str(error.message)
+        return ""
 
 
 def _properties(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a vector database must be able to do, and the words for it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from unicodedata import category
@@ -122,6 +122,20 @@ def sift(records: Sequence[Record], dim: int) -> tuple[list[Record], list[Reject
     faults = [(record, _fault(record, dim)) for record in records]
     good = [record for record, fault in faults if not fault]
     return good, [Rejection(record.id, fault) for record, fault in faults if fault]
+
+
+def refused_rows(rows: list[dict[str, Any]], write: Callable[[list[dict[str, Any]]], str]) -> list[Rejection]:
+    """Write rows that have an ``id``; those that the database refuses are found by halving.
+
+    ``write`` writes all of its rows and returns an empty string, or none of them and returns why; what is about no row
+    it raises.
+    """
+    if not rows or not (reason := write(rows)):
+        return []
+    if len(rows) == 1:
+        return [Rejection(rows[0]["id"], reason)]
+    middle = len(rows) // 2
+    return refused_rows(rows[:middle], write) + refused_rows(rows[middle:], write)
 
 
 def id_fault(object_id: str) -> str:

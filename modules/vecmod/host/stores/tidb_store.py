@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,7 +15,17 @@ from sqlalchemy.schema import CreateTable, DropTable
 
 from vecmod.host.host_errors import StoreError
 from vecmod.host.stores.filter import Filter
-from vecmod.host.stores.store import Hit, Record, Rejection, StoredClass, Vector, clamp_distance, id_fault, sift
+from vecmod.host.stores.store import (
+    Hit,
+    Record,
+    Rejection,
+    StoredClass,
+    Vector,
+    clamp_distance,
+    id_fault,
+    refused_rows,
+    sift,
+)
 from vecmod.host.stores.store_url import shown
 from vecmod.host.stores.tidb_sql import (
     CLASSES,
@@ -109,7 +120,7 @@ class TiDBStore:
             for one in good
         ]
         for start in range(0, len(rows), _BATCH):
-            rejected += self._upsert_rows(name, rows[start : start + _BATCH])
+            rejected += refused_rows(rows[start : start + _BATCH], partial(self._upsert_rows, name))
         return rejected
 
     def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> list[Record]:
@@ -182,18 +193,15 @@ class TiDBStore:
                 _fail(f"indexing class {table.name}", error)
             _log.warning("class %s has no vector index, so searches are exact: %s", table.name, reason_of(error))
 
-    def _upsert_rows(self, name: str, rows: list[dict[str, Any]]) -> list[Rejection]:
-        """Upsert in one transaction; rows that the database refuses are found by halving."""
+    def _upsert_rows(self, name: str, rows: list[dict[str, Any]]) -> str:
+        """All in one transaction; empty, or why the rows were refused."""
         try:
             self._tell(upsert(table_of(name)), rows)
         except SQLAlchemyError as error:
             if is_about_no_row(error):
                 _fail(f"writing to {name}", error)
-            if len(rows) == 1:
-                return [Rejection(rows[0]["id"], reason_of(error))]
-            middle = len(rows) // 2
-            return self._upsert_rows(name, rows[:middle]) + self._upsert_rows(name, rows[middle:])
-        return []
+            return reason_of(error)
+        return ""
 
 
 @contextmanager
