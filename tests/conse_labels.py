@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 import vecmod.serving.model as place
 from vecmod.serving.engine.choose import EngineChoice, load_engine
 from vecmod.serving.model.conse import text_tower
-from vecmod.serving.model.recipe import TextSteps
-from vecmod.serving.model.text_batch import pad_together, prepare_text
+from vecmod.serving.model.text_batch import TextSteps, pad_together, prepare_text
 
 FOLDER = Path(str(place.__file__)).parent
 FILE = FOLDER / "imagenet_label_vectors.npy"

@@ -9,7 +9,8 @@ from PIL.Image import Image
 
 from vecmod.contract.meta_api import EngineMeta, ModelMeta
 from vecmod.serving.engine.engine import FloatArray, Inputs
-from vecmod.serving.model.recipe import Medium, Prepared
+from vecmod.serving.medium import Kind, Medium
+from vecmod.serving.model.steps import Prepared
 
 
 class DummyModel:
@@ -22,7 +23,9 @@ class DummyModel:
         self, seconds: float = 0.0, before_run: Callable[[Sequence[FloatArray]], None] = lambda _: None
     ) -> None:
         self.dimensions: Mapping[str, int] = {"image": 3}
-        self.max_batch = 8
+        self.kinds: Mapping[str, Kind] = {"image": Kind.COLOUR}
+        self.batch_sizes: Mapping[str, int] = {"image": 8}
+        self.advice: Mapping[str, str] = {}
         self.sizes: list[int] = []
         self.entered = threading.Event()
         self.release = threading.Event()
@@ -49,7 +52,7 @@ class DummyModel:
         return np.zeros(3, np.float32)
 
     def meta(self) -> ModelMeta:
-        engine = EngineMeta(name="none", device="cpu", precision="fp32", threads=1, max_batch=self.max_batch)
+        engine = EngineMeta(name="none", device="cpu", precision="fp32", threads=1, max_batch=self.batch_sizes["image"])
         return ModelMeta(
             family="dummy",
             revision="1",

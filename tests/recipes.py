@@ -7,10 +7,11 @@ from PIL import Image
 from vecmod.serving.engine.choose import EngineChoice, load_engine
 from vecmod.serving.engine.engine import Inputs
 from vecmod.serving.media.decode import Decoder
-from vecmod.serving.media.image import ImageLimits
+from vecmod.serving.media.limits import MediaLimits
 from vecmod.serving.model.graph_model import GraphModel
-from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps
-from vecmod.serving.model.transforms import prepare_image
+from vecmod.serving.model.recipe import Recipe
+from vecmod.serving.model.text_batch import TextSteps
+from vecmod.serving.model.transforms import ImageSteps, prepare_image
 
 
 def image_steps(recipe: Recipe) -> ImageSteps:
@@ -27,7 +28,7 @@ def text_steps(recipe: Recipe) -> TextSteps:
 
 def prepared(base64: str, steps: ImageSteps) -> Inputs:
     """The network input of a picture as it comes over the wire."""
-    with Decoder(ImageLimits(10**8, 200)).open("image", base64).decode() as image:
+    with Decoder(MediaLimits(), [steps.kind]).open(steps.kind, base64).decode() as image:
         assert isinstance(image, Image.Image)
         return prepare_image(image, steps)
 
@@ -35,4 +36,4 @@ def prepared(base64: str, steps: ImageSteps) -> Inputs:
 def loaded(recipe: Recipe, engine: str, cache: Path) -> GraphModel:
     """The model in an engine on the CPU, graphs in the cache."""
     choice = EngineChoice(engine, "cpu", 2, cache)
-    return GraphModel(recipe, lambda tower: load_engine(tower.network, choice), None)
+    return GraphModel(recipe, lambda network: load_engine(network, choice), None)

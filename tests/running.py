@@ -24,7 +24,7 @@ from vecmod.serving.http.app import AppParts, create_app
 from vecmod.serving.http.lifecycle import Lifecycle
 from vecmod.serving.http.server import GracefulServer
 from vecmod.serving.media.decode import Decoder
-from vecmod.serving.media.image import ImageLimits
+from vecmod.serving.media.limits import MediaLimits
 from vecmod.serving.media.remote import RemoteFiles, RemoteLimits
 from vecmod.serving.media.url_rules import UrlRules
 from vecmod.serving.model.model import Model
@@ -35,6 +35,8 @@ BUILTIN = "builtin/efficientnet-lite0"
 IMG2VEC = "img2vec-neural"
 CONSE = "builtin/conse-en"
 CLIP = "multi2vec-clip"
+BIND = "multi2vec-bind"
+TINY_IMAGEBIND = Path(__file__).parent / "fixtures/imagebind"
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,27 @@ def clip(cache: Path, **variables: object) -> GracefulServer:
     return build_server(find_service(CLIP), settings(cache, **{"MODEL_NAME": CONSE, **variables}))
 
 
+def bind(cache: Path, **variables: object) -> GracefulServer:
+    """A small ImageBind, whose vectors are known."""
+    given = {"MODEL_NAME": "imagebind_huge", "VECMOD_MODEL_PATH": TINY_IMAGEBIND, **variables}
+    return build_server(find_service(BIND), settings(cache, **given))
+
+
 DOOR = DoorLimits(token="", max_body=2**27, max_in_flight=2**29, max_requests=256, body_timeout=30.0)
 NO_URLS = RemoteFiles(UrlRules(()), RemoteLimits(max_bytes=2**20, seconds=5))
-LIMITS = LimitsMeta(max_body_bytes=2**27, max_items=2048, max_pixels=178_956_970, max_aspect=200, max_requests=256)
+MEDIA = MediaLimits()
+LIMITS = LimitsMeta(
+    max_body_bytes=2**27,
+    max_items=2048,
+    max_pixels=MEDIA.images.max_pixels,
+    max_aspect=MEDIA.images.max_aspect,
+    max_audio_seconds=MEDIA.sounds.max_seconds,
+    max_video_seconds=MEDIA.films.max_seconds,
+    max_video_pixels=MEDIA.films.max_pixels,
+    max_video_frames=MEDIA.films.max_frames,
+    max_imu_rows=MEDIA.motion.max_rows,
+    max_requests=256,
+)
 
 
 def service_of(
@@ -127,8 +147,9 @@ def service_of(
     metrics = Metrics()
 
     def load() -> Pipeline:
-        decoder = Decoder(ImageLimits(LIMITS.max_pixels, LIMITS.max_aspect))
-        return Pipeline(model(), decoder, metrics, workers=4, remote=remote)
+        made = model()
+        decoder = Decoder(MEDIA, made.kinds.values())
+        return Pipeline(made, decoder, metrics, workers=4, remote=remote)
 
     lifecycle = Lifecycle(load, on_failure=lambda: server.stop())
     app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics))

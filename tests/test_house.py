@@ -30,10 +30,9 @@ DOORS = {
         "image",
         "transforms",
         "excess",
-        "decode",
-        "recipe",
-        "graph_model",
-    },  # the last four for the type alone
+        "medium",  # for the type alone
+        "film",
+    },
     "av": {"av_file", "audio", "video"},
     "tokenizers": {"tokenizer"},
     "sentencepiece": {"spiece"},
@@ -46,7 +45,7 @@ DOORS = {
     "httpx": {"typesense_store", "weaviate_store"},  # for what their clients raise
     "pytidb": {"tidb_store", "tidb_sql", "tidb_embedding"},
     "sqlalchemy": {"tidb_store", "tidb_sql"},
-    "urllib3": {"client", "remote", "upstream"},
+    "urllib3": {"client", "download", "remote", "upstream"},
     "typer": {"cli", "commands"},
 }
 # Settings are read where a process begins, and travel as values from there.

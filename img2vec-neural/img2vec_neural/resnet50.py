@@ -2,7 +2,8 @@
 
 from vecmod.serving.engine.network import Network, Ops, Tensor
 from vecmod.serving.model.hub import HubFile, fetch_weights
-from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, Tower
+from vecmod.serving.model.recipe import Recipe, Tower
+from vecmod.serving.model.transforms import Channels, Filter, ImageSteps
 from vecmod.serving.model.weights import WeightsPlace, find_weights, network_of
 
 # The same tensors under the same names as torchvision's resnet50-0676ba61.pth, as safetensors (98 MiB).

@@ -11,7 +11,7 @@ from multi2vec_bind.imagebind_config import CONTEXT, VOCABULARY, Config, Patches
 from multi2vec_bind.imagebind_weights import POSITIONS, SCALE, has_extra, has_scale, head_names, tensors
 from vecmod.serving.engine.network import Gelu, Network, Ops, Tensor, TrainedNetwork
 from vecmod.serving.model.clean_text import cleaned
-from vecmod.serving.model.recipe import TextSteps, Tokens
+from vecmod.serving.model.text_batch import TextSteps, Tokens
 from vecmod.serving.model.tokenizer import TextTokenizer, read_tokenizer
 from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.transformer import Encoder, LayerNames, encode

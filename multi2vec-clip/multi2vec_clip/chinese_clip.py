@@ -12,7 +12,8 @@ from multi2vec_clip.clip import VISION_DEFAULTS, image_tower, shape_of
 from multi2vec_clip.model_files import check_size, image_steps, part_of, read_json, read_optional_json, recipe_of
 from vecmod.serving.engine.network import Ops, Tensor
 from vecmod.serving.model.bert import Bert
-from vecmod.serving.model.recipe import Recipe, TextSteps, Tower
+from vecmod.serving.model.recipe import Recipe, Tower
+from vecmod.serving.model.text_batch import TextSteps
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.weights import WEIGHTS_NAMES, WeightsFile, find_tensors
 

@@ -11,9 +11,11 @@ from typing import Any
 
 from multi2vec_clip.model_files import check_size, image_steps, part_of, read_json, recipe_of
 from vecmod.serving.engine.network import Gelu, Ops, Tensor
-from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
+from vecmod.serving.model.recipe import Recipe, Tower
+from vecmod.serving.model.text_batch import TextSteps
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.transformer import Encoder, LayerNames, encode
+from vecmod.serving.model.transforms import ImageSteps
 from vecmod.serving.model.weights import WEIGHTS_NAMES, TensorSource, find_tensors
 
 LAYER_NAMES = LayerNames(

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, Tower
+from vecmod.serving.model.recipe import Recipe, Tower
+from vecmod.serving.model.transforms import Channels, Filter, ImageSteps
 from vecmod.serving.model.weights import WeightsFile, WeightsNotFound
 
 # Pillow's numbers for its filters, which preprocessor_config.json uses.

@@ -35,7 +35,7 @@ def read_folder(folder: Path) -> Recipe:
         raise UnreadableWeights(f"{folder}: its files do not say {error}; copy the whole model folder") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise UnreadableWeights(f"{folder}: its files say what is not known here: {error}") from error
-    return replace(with_graphs(recipe, folder), folders=(folder,))
+    return replace(with_graphs(recipe, folder), sources=(folder,))
 
 
 def _reader(folder: Path) -> Callable[[Path], Recipe]:
@@ -75,5 +75,5 @@ def pair(image: Recipe, text: Recipe) -> Recipe:
         revision=f"{image.revision}; {text.revision}",
         towers=towers,
         normalized=image.normalized and text.normalized,
-        folders=(*image.folders, *text.folders),
+        sources=(*image.sources, *text.sources),
     )

@@ -15,8 +15,10 @@ from multi2vec_clip.clip import TEXT_DEFAULTS
 from multi2vec_clip.model_files import image_steps, part_of, read_json, read_optional_json, recipe_of, spelling
 from multi2vec_clip.open_clip import picture_steps
 from vecmod.serving.engine.network import ExportedGraph
-from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
+from vecmod.serving.model.recipe import Recipe, Tower
+from vecmod.serving.model.text_batch import TextSteps
 from vecmod.serving.model.tokenizer import read_tokenizer
+from vecmod.serving.model.transforms import ImageSteps
 from vecmod.serving.model.weights import WeightsFile, WeightsNotFound, tensor_names
 
 # What exporters call inputs and outputs.

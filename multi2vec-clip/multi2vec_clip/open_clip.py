@@ -18,10 +18,12 @@ from multi2vec_clip.clip import LEGACY_END, image_tower, text_tower
 from multi2vec_clip.model_files import CLIP_MEAN, CLIP_STD, read_json, recipe_of
 from vecmod.serving.engine.network import Gelu, Weights
 from vecmod.serving.model.clean_text import cleaned
-from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, TextSteps
+from vecmod.serving.model.recipe import Recipe
+from vecmod.serving.model.text_batch import TextSteps
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.transformer import split_projections
+from vecmod.serving.model.transforms import Channels, Filter, ImageSteps
 from vecmod.serving.model.weights import OPEN_CLIP_CONFIG, OPEN_CLIP_NAMES, WeightsNotFound, find_tensors
 
 # open_clip's CLIPVisionCfg and CLIPTextCfg: defaults. A number may be any other; a word says the only kind read here.

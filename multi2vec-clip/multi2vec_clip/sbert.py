@@ -14,7 +14,8 @@ from multi2vec_clip.clip import clip
 from multi2vec_clip.model_files import read_json, read_json_list, read_optional_json, recipe_of
 from vecmod.serving.engine.network import Ops, Tensor, Weights
 from vecmod.serving.model.bert import Bert
-from vecmod.serving.model.recipe import Recipe, TextSteps, Tower
+from vecmod.serving.model.recipe import Recipe, Tower
+from vecmod.serving.model.text_batch import TextSteps
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.weights import (
     WEIGHTS_NAMES,

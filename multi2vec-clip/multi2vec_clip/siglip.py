@@ -20,10 +20,12 @@ from multi2vec_clip.model_files import (
     spelling,
 )
 from vecmod.serving.engine.network import Ops, Tensor, Weights
-from vecmod.serving.model.recipe import ImageSteps, Recipe, TextSteps, Tower
+from vecmod.serving.model.recipe import Recipe, Tower
 from vecmod.serving.model.spiece import Marks, read_spiece
+from vecmod.serving.model.text_batch import TextSteps
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.transformer import Encoder, encode, split_projections
+from vecmod.serving.model.transforms import ImageSteps
 from vecmod.serving.model.weights import WEIGHTS_NAMES, TensorSource, WeightsNotFound, find_tensors
 
 # transformers' SiglipTextConfig, SiglipVisionConfig and image processor: what a file that does not say it means.

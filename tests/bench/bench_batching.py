@@ -28,7 +28,8 @@ from img2vec_neural.resnet50 import resnet50
 from pictures import b64, encoded
 from vecmod.serving.engine.choose import EngineChoice, load_engine
 from vecmod.serving.media.decode import Decoder
-from vecmod.serving.media.image import ImageLimits
+from vecmod.serving.media.limits import MediaLimits
+from vecmod.serving.medium import Kind
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.weights import WeightsPlace
 
@@ -38,12 +39,12 @@ NAMES = ("cat", "coffee", "rocket", "temple", "lime", "peach", "melon", "arches"
 def locked_torch(weights: Path, cache: Path) -> Callable[[str], object]:
     choice = EngineChoice("torch", "cpu", psutil.cpu_count() or 1, cache)
     recipe = resnet50(WeightsPlace(weights, cache, offline=True))
-    model = GraphModel(recipe, lambda tower: load_engine(tower.network, choice), None)
-    decoder = Decoder(ImageLimits(10**8, 200))
+    model = GraphModel(recipe, lambda network: load_engine(network, choice), None)
+    decoder = Decoder(MediaLimits(), [Kind.COLOUR])
     lock = threading.Lock()
 
     def call(text: str) -> object:
-        with lock, decoder.open("image", text).decode() as image:
+        with lock, decoder.open(Kind.COLOUR, text).decode() as image:
             return model.embed("image", [model.prepare("image", image).content])[0].tolist()
 
     return call

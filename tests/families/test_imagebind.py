@@ -17,7 +17,6 @@ from safetensors.numpy import load_file, save_file
 from transformers import CLIPTokenizer
 
 import tiny_clip
-from multi2vec_bind.clips import embed_clips
 from multi2vec_bind.imagebind import networks, text_steps
 from multi2vec_bind.imagebind_config import HUGE, Config, read_config
 from multi2vec_bind.imagebind_weights import prepare, published
@@ -25,6 +24,7 @@ from vecmod.serving.engine.choose import EngineChoice, load_engine
 from vecmod.serving.engine.engine import Engine
 from vecmod.serving.engine.network import TrainedNetwork
 from vecmod.serving.engine.onnx_graph import record
+from vecmod.serving.model.clips import embed_clips
 from vecmod.serving.model.text_batch import pad_together, prepare_text
 from vecmod.serving.model.tokenizer import CLIP_VOCABULARY
 from vecmod.serving.model.torch_file import UnreadableWeights

@@ -21,8 +21,8 @@ from recipes import image_steps, loaded, prepared, text_steps
 from vecmod.serving.model.families import UnknownName
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.hub import wanted_files
-from vecmod.serving.model.recipe import Filter
 from vecmod.serving.model.torch_file import UnreadableWeights
+from vecmod.serving.model.transforms import Filter
 from vecmod.serving.model.weights import WeightsNotFound
 from vecmod.serving.service_settings import ServiceSettings
 

@@ -21,9 +21,10 @@ from pictures import b64, encoded, photo
 from probes import PICTURES, TEXTS, cosines, features, given_to_both
 from recipes import image_steps, loaded, prepared, text_steps
 from vecmod.serving.model.graph_model import GraphModel
-from vecmod.serving.model.recipe import Channels, Filter, Recipe
+from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.text_batch import pad_together
 from vecmod.serving.model.torch_file import UnreadableWeights
+from vecmod.serving.model.transforms import Channels, Filter
 from vecmod.serving.model.weights import WeightsNotFound
 
 KINDS = ["SiglipTokenizer", "GemmaTokenizer", "GemmaTokenizerFast", "Siglip2Tokenizer"]

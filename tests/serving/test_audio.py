@@ -11,8 +11,9 @@ import pytest
 
 from sounds import encoded_sound, tone, wav
 from vecmod.contract.errors import RequestFault, TooLarge, Undecodable
-from vecmod.serving.media.audio import AudioLimits, open_sound
+from vecmod.serving.media.audio import open_sound
 from vecmod.serving.media.boxes import declared_samples
+from vecmod.serving.media.limits import AudioLimits
 from vecmod.serving.medium import Sound
 
 LIMITS = AudioLimits()

@@ -7,23 +7,13 @@ import pytest
 from PIL import Image
 
 from bind_golden import arrays, raw
+from multi2vec_bind.imagebind_recipe import GREY_PICTURE, PICTURE
 from pictures import encoded, gradient
-from vecmod.serving.media.image import ImageLimits, ImageReader
-from vecmod.serving.model.recipe import Channels, Filter, ImageSteps
+from vecmod.serving.media.image import ImageReader
+from vecmod.serving.media.limits import ImageLimits
 from vecmod.serving.model.transforms import prepare_image
 
 READER = ImageReader(ImageLimits(max_pixels=178_956_970, max_aspect=200), saturate=True)
-# OpenAI's CLIP's, which ImageBind took over.
-STEPS = ImageSteps(
-    size=224,
-    filter=Filter.BICUBIC,
-    center_crop=None,
-    divisor=255.0,
-    mean=Channels(0.48145466, 0.4578275, 0.40821073),
-    std=Channels(0.26862954, 0.26130258, 0.27577711),
-    short_side=224,
-    cut_to_nearest=True,
-)
 VISION = arrays("vision")
 GREY = arrays("gray")
 
@@ -31,14 +21,14 @@ GREY = arrays("gray")
 @pytest.mark.parametrize("name", VISION)
 def test_colour(name: str) -> None:
     with READER.open(raw("images", name)).rgb() as image:
-        np.testing.assert_array_equal(prepare_image(image, STEPS), VISION[name])
+        np.testing.assert_array_equal(prepare_image(image, PICTURE), VISION[name])
 
 
 @pytest.mark.parametrize("name", GREY)
 def test_grey(name: str) -> None:
     with READER.open(raw("images", name)).grey() as image:
         assert image.mode == "L"
-        np.testing.assert_array_equal(prepare_image(image, STEPS), GREY[name])
+        np.testing.assert_array_equal(prepare_image(image, GREY_PICTURE), GREY[name])
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])

@@ -12,7 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from pictures import encoded, gradient, photo, png_of_size
 from vecmod.contract.errors import RequestFault, TooLarge, Undecodable
-from vecmod.serving.media.image import ImageLimits, ImageReader
+from vecmod.serving.media.image import ImageReader
+from vecmod.serving.media.limits import ImageLimits
 
 READER = ImageReader(ImageLimits(max_pixels=178_956_970, max_aspect=200))
 PLAIN = gradient(64, 48)

@@ -8,7 +8,8 @@ import pytest
 
 from bind_golden import arrays, raw
 from vecmod.contract.errors import RequestFault, TooLarge, Undecodable
-from vecmod.serving.media.imu import ImuLimits, read_imu
+from vecmod.serving.media.imu import read_imu
+from vecmod.serving.media.limits import ImuLimits
 from vecmod.serving.model.motion import prepare_motion
 
 GOLDEN = arrays("imu")

@@ -9,7 +9,8 @@ import pytest
 
 from bind_golden import arrays, facts, raw
 from vecmod.contract.errors import Undecodable
-from vecmod.serving.media.audio import AudioLimits, open_sound
+from vecmod.serving.media.audio import open_sound
+from vecmod.serving.media.limits import AudioLimits
 from vecmod.serving.medium import Sound
 from vecmod.serving.model.mel import clip_bounds, log_mel, mel_bank, prepare_sound
 from vecmod.serving.model.resampling import Resampler

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from pictures import gradient
-from vecmod.serving.model.recipe import Channels, Filter, ImageSteps
-from vecmod.serving.model.transforms import prepare_image
+from vecmod.serving.model.transforms import Channels, Filter, ImageSteps, prepare_image
 
 SQUASH = ImageSteps(32, Filter.BILINEAR, None, 255.0, Channels(0.5, 0.25, 0.0), Channels(0.5, 1.0, 2.0))
 

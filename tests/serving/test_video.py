@@ -16,7 +16,8 @@ from bind_golden import arrays, facts, raw
 from films import film, header_first
 from sounds import encoded_sound, tone
 from vecmod.contract.errors import RequestFault, TooLarge, Undecodable
-from vecmod.serving.media.video import VideoLimits, open_film
+from vecmod.serving.media.limits import VideoLimits
+from vecmod.serving.media.video import open_film
 from vecmod.serving.medium import Place, Shot
 from vecmod.serving.model.film import cut_frame, prepare_film, scaled_size
 
@@ -123,8 +124,11 @@ def test_hours_are_skipped() -> None:
 
 
 def test_a_film_that_says_three_hours_and_has_two_seconds() -> None:
+    data = film(20, 10, codec="mpeg4", late=108_000)
+    with pytest.raises(TooLarge, match=r"is longer than 7200 s; .*VECMOD_MAX_VIDEO_SECONDS"):
+        frames(data)
     with pytest.raises(Undecodable, match=r"has no picture between 2160\.\d s and 2162\.\d s"):
-        frames(film(20, 10, codec="mpeg4", late=108_000))
+        frames(data, VideoLimits(max_seconds=20_000))
 
 
 def test_thousands_of_frames_in_a_gif() -> None:

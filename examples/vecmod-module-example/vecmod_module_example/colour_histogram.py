@@ -5,7 +5,8 @@ import hashlib
 import numpy as np
 
 from vecmod.serving.engine.network import Network, Ops, Tensor, TrainedNetwork, Weights
-from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, Tower
+from vecmod.serving.model.recipe import Recipe, Tower
+from vecmod.serving.model.transforms import Channels, Filter, ImageSteps
 from vecmod.serving.model.weights import WeightsPlace
 
 _SIZE = 64

@@ -1,6 +1,6 @@
 """Body of ``GET /meta``: what this service really is and does."""
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class EngineMeta(BaseModel):
@@ -20,6 +20,11 @@ class LimitsMeta(BaseModel):
     max_items: int
     max_pixels: int
     max_aspect: int
+    max_audio_seconds: int
+    max_video_seconds: int
+    max_video_pixels: int
+    max_video_frames: int
+    max_imu_rows: int
     max_requests: int
     urls: bool = Field(default=False, description="whether media may be URLs; which, the operator decides")
 
@@ -35,10 +40,13 @@ class ModelMeta(BaseModel):
     normalized: bool
     preprocessing: str
     engine: EngineMeta
+    official: dict[str, str | int] = Field(default_factory=dict, exclude=True)
 
 
 class MetaResponse(BaseModel):
-    """The whole of ``GET /meta``."""
+    """The whole of ``GET /meta``, and beside it whatever the official container says of the model."""
+
+    model_config = ConfigDict(extra="allow")
 
     service: str
     model: str

@@ -9,12 +9,13 @@ from uuid import uuid4
 from vecmod.contract.environment import SettingsError
 from vecmod.serving.engine.network import TrainedNetwork
 from vecmod.serving.engine.onnx_graph import write_graph
-from vecmod.serving.model.converted import IMAGE_FOLDER, TEXT_FOLDER, copy_descriptions, graph_path
+from vecmod.serving.http.lifecycle import StartupFault
+from vecmod.serving.model.converted import IMAGE_FOLDER, TEXT_FOLDER, copy_descriptions, graph_names, graph_path
 from vecmod.serving.model.families import UnknownName
 from vecmod.serving.model.recipe import Recipe, Tower
 from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import ONNX, WeightsNotFound
-from vecmod.serving.run import find_service, weights_place
+from vecmod.serving.run import adjusted, find_service, weights_place
 from vecmod.serving.service_settings import ServiceSettings
 
 
@@ -23,8 +24,9 @@ def main(service: str, environ: Mapping[str, str], output: Path) -> int:
     try:
         settings = ServiceSettings.read(environ)
         found = find_service(service)
-        written = convert(found.choose(found, settings).family(weights_place(settings)), output)
-    except (SettingsError, UnknownName, WeightsNotFound, UnreadableWeights, OSError) as error:
+        recipe = found.choose(found, settings).family(weights_place(settings))
+        written = convert(adjusted(recipe, settings), output)
+    except (SettingsError, UnknownName, StartupFault, WeightsNotFound, UnreadableWeights, OSError) as error:
         print(f"{service}: {error}", file=sys.stderr)  # noqa: T201 -- a command's answer
         return 2
     size = sum(path.stat().st_size for path in written) / 1e6
@@ -38,7 +40,7 @@ def convert(recipe: Recipe, output: Path) -> list[Path]:
     Raises:
         UnreadableWeights: if there is nothing to convert.
     """
-    if not recipe.folders:
+    if not recipe.sources:
         return [_convert_tower(recipe, output)]
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise UnreadableWeights(f"{output} is there already; name a new folder")
@@ -67,12 +69,14 @@ def _convert_tower(recipe: Recipe, output: Path) -> Path:
 def _convert_folders(recipe: Recipe, output: Path) -> None:
     networks = {name: _trained(tower) for name, tower in recipe.towers.items()}
     places = dict.fromkeys(networks, output)
-    if len(recipe.folders) > 1:
+    if len(recipe.sources) > 1:
         places = {"image": output / IMAGE_FOLDER, "text": output / TEXT_FOLDER}
-    for source, place in zip(recipe.folders, dict.fromkeys(places.values()), strict=True):
+    names = graph_names(recipe)
+    for source, place in zip(recipe.sources, dict.fromkeys(places.values()), strict=True):
         copy_descriptions(source, place)
     for name, network in networks.items():
-        write_graph(network, graph_path(places[name], name))
+        if names[name] == name:
+            write_graph(network, graph_path(places[name], name))
 
 
 def _trained(tower: Tower) -> TrainedNetwork:

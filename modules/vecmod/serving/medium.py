@@ -1,9 +1,26 @@
-"""What is decoded, besides pictures (Pillow's own type) and texts: the types that decoding and models share."""
+"""What is decoded: the types that decoding and models share. Texts are ``str``, pictures are Pillow's."""
 
+from collections.abc import Iterator
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
+
+
+class Kind(StrEnum):
+    """Which medium a model wants for a modality; in this, and so in how items are decoded, models differ."""
+
+    TEXT = "text"
+    COLOUR = "colour picture"
+    GREY = "grey picture"
+    # 16-bit grey becomes white above 255, as models see it whose makers left it to Pillow.
+    CLIPPED_COLOUR = "colour picture, clipped to 8 bits"
+    CLIPPED_GREY = "grey picture, clipped to 8 bits"
+    SOUND = "sound"
+    FILM = "film"
+    MOTION = "table of motion sensors"
 
 
 class Sound(NamedTuple):
@@ -25,3 +42,7 @@ class Shot(NamedTuple):
 
     rgb: NDArray[np.uint8]
     places: tuple[Place, ...]
+
+
+# A picture in mode RGB or L, a text, a sound, the shots of a film, or a table float32 ``[rows, columns]``.
+Medium = Image | str | Sound | Iterator[Shot] | NDArray[np.float32]

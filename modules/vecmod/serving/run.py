@@ -20,8 +20,7 @@ from vecmod.serving.http.admission import Door, DoorLimits
 from vecmod.serving.http.app import AppParts, create_app
 from vecmod.serving.http.lifecycle import Lifecycle, StartupFault
 from vecmod.serving.http.server import GracefulServer
-from vecmod.serving.media.decode import Decoder
-from vecmod.serving.media.image import ImageLimits
+from vecmod.serving.media.decode import Decoder, DecoderUnavailable
 from vecmod.serving.media.remote import RemoteFiles, RemoteLimits
 from vecmod.serving.media.token_table import read_token_table
 from vecmod.serving.media.url_rules import UrlRules
@@ -35,7 +34,7 @@ from vecmod.serving.service_settings import MIB, ServiceSettings
 
 _log = logging.getLogger(__name__)
 
-_OPERATOR_FAULTS = (EngineUnavailable, WeightsNotFound, UnreadableWeights)
+_OPERATOR_FAULTS = (DecoderUnavailable, EngineUnavailable, WeightsNotFound, UnreadableWeights)
 
 
 class Choice(NamedTuple):
@@ -155,10 +154,10 @@ def load_pipeline(family: Family, settings: ServiceSettings, metrics: Metrics) -
     """
     try:
         model = load_model(family, settings)
+        decoder = Decoder(settings.media_limits(), model.kinds.values())
         _warm_up(model)
     except _OPERATOR_FAULTS as error:
         raise StartupFault(str(error)) from error
-    decoder = Decoder(ImageLimits(settings.max_pixels, settings.max_aspect))
     return Pipeline(model, decoder, metrics, workers=settings.cores(), remote=_remote_files(settings))
 
 
@@ -166,8 +165,8 @@ def load_model(family: Family, settings: ServiceSettings) -> Model:
     """The model of a family, in the chosen engine."""
     choice = engine_choice(settings)
     recipe = adjusted(family(weights_place(settings)), settings)
-    _log.info("loading %s (%s) into %s", recipe.name, recipe.revision, engine_name(choice))
-    return GraphModel(recipe, lambda tower: load_engine(tower.network, choice), settings.max_batch)
+    _log.info("loading %s (%s; licence %s) into %s", recipe.name, recipe.revision, recipe.licence, engine_name(choice))
+    return GraphModel(recipe, lambda network: load_engine(network, choice), settings.max_batch)
 
 
 def adjusted(recipe: Recipe, settings: ServiceSettings) -> Recipe:
@@ -180,8 +179,9 @@ def adjusted(recipe: Recipe, settings: ServiceSettings) -> Recipe:
         have = ", ".join(recipe.towers)
         raise StartupFault(f"VECMOD_TOWERS names {missing[0]}, which {recipe.name} does not have; it has {have}")
     towers = {name: tower for name, tower in recipe.towers.items() if not settings.towers or name in settings.towers}
+    left_out = {name: f"VECMOD_TOWERS leaves {name} out; add it there" for name in recipe.towers if name not in towers}
     normalized = recipe.normalized if settings.normalize is None else settings.normalize
-    return replace(recipe, towers=towers, normalized=normalized)
+    return replace(recipe, towers=towers, normalized=normalized, advice={**recipe.advice, **left_out})
 
 
 def engine_choice(settings: ServiceSettings) -> EngineChoice:
@@ -196,8 +196,9 @@ def weights_place(settings: ServiceSettings) -> WeightsPlace:
 
 def _warm_up(model: Model) -> None:
     for modality, dim in model.dimensions.items():
-        vectors = model.embed(modality, [model.blank(modality)] * model.max_batch)
-        if vectors.shape != (model.max_batch, dim) or not np.isfinite(vectors).all():
+        size = model.batch_sizes[modality]
+        vectors = model.embed(modality, [model.blank(modality)] * size)
+        if vectors.shape != (size, dim) or not np.isfinite(vectors).all():
             raise StartupFault(f"the model gave no usable vectors for {modality}: shape {vectors.shape}")
 
 
@@ -222,6 +223,11 @@ def _limits(settings: ServiceSettings) -> LimitsMeta:
         max_items=settings.max_items,
         max_pixels=settings.max_pixels,
         max_aspect=settings.max_aspect,
+        max_audio_seconds=settings.max_audio_seconds,
+        max_video_seconds=settings.max_video_seconds,
+        max_video_pixels=settings.max_video_pixels,
+        max_video_frames=settings.max_video_frames,
+        max_imu_rows=settings.max_imu_rows,
         max_requests=settings.max_requests,
         urls=bool(settings.allow_urls),
     )

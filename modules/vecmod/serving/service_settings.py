@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from vecmod.contract.environment import read_settings, split_names
+from vecmod.serving.media.limits import AudioLimits, ImageLimits, ImuLimits, MediaLimits, VideoLimits
 from vecmod.serving.media.url_rules import UrlRules
 
 MIB = 1024 * 1024
@@ -77,6 +78,15 @@ class ServiceSettings(BaseModel):
     normalize: Switch | None = Field(
         None, alias="VECMOD_NORMALIZE", description="scale vectors to length 1; empty: as the official container does"
     )
+    accept_noncommercial: Switch = Field(
+        False, alias="VECMOD_ACCEPT_NONCOMMERCIAL", description="fetch weights that may not be used commercially"
+    )
+    imu_transpose: Switch = Field(
+        False, alias="VECMOD_IMU_TRANSPOSE", description="columns of motion sensors as the model was trained on them"
+    )
+    official_long_texts: Switch = Field(
+        False, alias="VECMOD_OFFICIAL_LONG_TEXTS", description="ImageBind: all long texts get one vector, as officially"
+    )
     url_strings: Switch = Field(
         False, alias="VECMOD_URL_STRINGS", description="plain http(s) URL strings in /v1/embeddings are pictures"
     )
@@ -85,9 +95,27 @@ class ServiceSettings(BaseModel):
     max_in_flight_mb: Positive = Field(512, alias="VECMOD_MAX_IN_FLIGHT_MB", description="size of all requests, MiB")
     max_requests: Positive = Field(256, alias="VECMOD_MAX_REQUESTS", description="requests at once; beyond it 503")
     max_items: Positive = Field(2048, alias="VECMOD_MAX_ITEMS", description="items in one request")
-    # Pillow's own hard limit, which the official containers have: what they take, we take.
-    max_pixels: Positive = Field(178_956_970, alias="VECMOD_MAX_PIXELS", description="width times height")
-    max_aspect: Positive = Field(200, alias="VECMOD_MAX_ASPECT", description="longer side divided by shorter side")
+    max_pixels: Positive = Field(
+        ImageLimits.max_pixels, alias="VECMOD_MAX_PIXELS", description="of a picture: width times height"
+    )
+    max_aspect: Positive = Field(
+        ImageLimits.max_aspect, alias="VECMOD_MAX_ASPECT", description="longer side divided by shorter side"
+    )
+    max_audio_seconds: Positive = Field(
+        AudioLimits.max_seconds, alias="VECMOD_MAX_AUDIO_SECONDS", description="length of a sound"
+    )
+    max_video_seconds: Positive = Field(
+        VideoLimits.max_seconds, alias="VECMOD_MAX_VIDEO_SECONDS", description="length of a film"
+    )
+    max_video_pixels: Positive = Field(
+        VideoLimits.max_pixels, alias="VECMOD_MAX_VIDEO_PIXELS", description="of a frame: width times height"
+    )
+    max_video_frames: Positive = Field(
+        VideoLimits.max_frames, alias="VECMOD_MAX_VIDEO_FRAMES", description="frames of a film that are decoded"
+    )
+    max_imu_rows: Positive = Field(
+        ImuLimits.max_rows, alias="VECMOD_MAX_IMU_ROWS", description="lines of a table of motion sensors"
+    )
     allow_urls: Annotated[tuple[str, ...], BeforeValidator(split_names), AfterValidator(_check_urls)] = Field(
         (), alias="VECMOD_ALLOW_URLS", description="hosts and addresses media are fetched from; empty: none"
     )
@@ -119,6 +147,15 @@ class ServiceSettings(BaseModel):
             return self.threads
         # Not every system can say which cores this process may use.
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def media_limits(self) -> MediaLimits:
+        """What media may be."""
+        return MediaLimits(
+            ImageLimits(self.max_pixels, self.max_aspect),
+            AudioLimits.lasting(self.max_audio_seconds),
+            VideoLimits(self.max_video_seconds, self.max_video_pixels, self.max_video_frames),
+            ImuLimits(self.max_imu_rows),
+        )
 
     def device(self) -> str:
         """``cpu`` or the torch device."""

@@ -1,7 +1,7 @@
 """One request: fetch what is a URL, decode each item, prepare it, batch it with everybody else's, keep the order."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from vecmod.serving.media.decode import Decoder, Opened
 from vecmod.serving.media.remote import Line, RemoteFiles
 from vecmod.serving.media.remote_url import RemoteUrl, is_url
 from vecmod.serving.model.model import Model
-from vecmod.serving.model.recipe import Prepared
+from vecmod.serving.model.steps import Prepared
 
 Result = TypeVar("Result")
 
@@ -58,7 +58,7 @@ class Embedded(NamedTuple):
 class _Share(NamedTuple):
     """What one request may have at once, so that a long list leaves room for a short one."""
 
-    items: asyncio.Semaphore
+    items: Mapping[str, asyncio.Semaphore]
     fetches: asyncio.Semaphore
     asking: asyncio.Lock
 
@@ -105,7 +105,7 @@ class Pipeline:
 
     def _lane(self, modality: str, workers: int) -> _Lane:
         # Enough slots that a full batch is always prepared while another runs; more would only hold memory.
-        slots = asyncio.Semaphore(3 * self.model.max_batch + workers)
+        slots = asyncio.Semaphore(3 * self.model.batch_sizes[modality] + workers)
         pool = ThreadPoolExecutor(workers, thread_name_prefix=f"decode-{modality}")
         large = ThreadPoolExecutor(1, thread_name_prefix=f"decode-large-{modality}")
         return _Lane(pool, large, slots, self._batcher(modality))
@@ -113,7 +113,7 @@ class Pipeline:
     def _batcher(self, modality: str) -> Batcher[Inputs, FloatArray]:
         batcher: Batcher[Inputs, FloatArray] = Batcher(
             lambda items: list(self.model.embed(modality, items)),
-            self.model.max_batch,
+            self.model.batch_sizes[modality],
             partial(self._metrics.batch, modality),
             name=f"batcher-{modality}",
         )
@@ -127,7 +127,8 @@ class Pipeline:
             VecmodError: of the first item that failed, naming it; the rest is given up.
         """
         self._check_modalities(items)
-        share = _Share(asyncio.Semaphore(2 * self.model.max_batch), asyncio.Semaphore(_FETCHES // 2), asyncio.Lock())
+        items_at_once = {name: asyncio.Semaphore(2 * size) for name, size in self.model.batch_sizes.items()}
+        share = _Share(items_at_once, asyncio.Semaphore(_FETCHES // 2), asyncio.Lock())
         with self._counted(items):
             tasks = [asyncio.create_task(self._embed_item(item, share)) for item in items]
             try:
@@ -154,7 +155,9 @@ class Pipeline:
         for item in items:
             if item.modality not in self._lanes:
                 have = ", ".join(self._lanes)
-                raise UnsupportedInput(f"{item.where}: this model embeds {have}, not {item.modality}")
+                advice = self.model.advice.get(item.modality)
+                what_to_do = f"; {advice}" if advice else ""
+                raise UnsupportedInput(f"{item.where}: this model embeds {have}, not {item.modality}{what_to_do}")
 
     async def _embed_item(self, item: Item, share: _Share) -> Embedded:
         lane = self._lanes[item.modality]
@@ -162,7 +165,7 @@ class Pipeline:
         with ExitStack() as turn:
             # Before it takes anything that those who brought their bytes need.
             source = await self._source(item, share, turn)
-            async with share.items:
+            async with share.items[item.modality]:
                 async with lane.slots:
                     prepared = await run(lane.pool, self._open, source)
                     if isinstance(prepared, Prepared):
@@ -248,7 +251,7 @@ class Pipeline:
     def _open(self, source: _Source) -> Prepared | Opened:
         """The prepared item, or, if that would take much memory, the opened one."""
         with self._working_on(source.where), self._metrics.stage("decode"):
-            opened = self._decoder.open(source.modality, source.content)
+            opened = self._decoder.open(self.model.kinds[source.modality], source.content)
             return opened if opened.large else self._decode(source, opened)
 
     def _prepare_large(self, source: _Source, opened: Opened) -> Prepared:

@@ -44,14 +44,16 @@ class StatusRoutes:
     async def meta(self, _: Request) -> Response:
         """What this service is; Weaviate asks on each of its own readiness probes."""
         pipeline = self._lifecycle.loaded()
-        meta = MetaResponse(
-            service=self._service,
-            model=self._model,
-            state=self._lifecycle.phase,
-            details=pipeline.model.meta() if pipeline else None,
-            limits=self._limits,
-            versions=self._versions,
-        )
+        details = pipeline.model.meta() if pipeline else None
+        ours = {
+            "service": self._service,
+            "model": self._model,
+            "state": self._lifecycle.phase,
+            "details": details,
+            "limits": self._limits,
+            "versions": self._versions,
+        }
+        meta = MetaResponse.model_validate({**ours, **(details.official if details else {})})
         return Response(meta.model_dump_json(exclude_none=True), media_type="application/json")
 
     async def metrics(self, _: Request) -> Response:

@@ -24,6 +24,7 @@ from av.container import InputContainer
 from vecmod.contract.errors import TooLarge, Undecodable
 from vecmod.serving.engine.engine import FloatArray
 from vecmod.serving.media.av_file import check_decoder, opened, undamaged
+from vecmod.serving.media.limits import AudioLimits
 from vecmod.serving.medium import Sound
 
 _FORMATS = "wav,flac,ogg,mp3,mov,aac,matroska,aiff"
@@ -38,19 +39,6 @@ _LARGE_VALUES = 24_000_000
 _SHARE_THAT_MUST_BE_THERE = 0.9
 # Programs that write to a pipe cannot know the length of a WAV file: they write this or more.
 _LENGTH_UNKNOWN = 0x7FFFF000
-
-
-@dataclass(frozen=True)
-class AudioLimits:
-    """What a sound may be.
-
-    Attributes:
-        max_seconds: length; a model hears the first two thirds of it at most.
-        max_values: samples of all channels together; each takes 4 bytes.
-    """
-
-    max_seconds: int = 600
-    max_values: int = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -89,7 +77,10 @@ def _read_large(data: bytes, limits: AudioLimits) -> Sound:
 
 
 def _too_large(limits: AudioLimits) -> TooLarge:
-    return TooLarge(f"has more than {limits.max_values} samples in all channels; send a shorter piece, or one channel")
+    return TooLarge(
+        f"has more than {limits.max_values} samples in all channels; send a shorter piece, or one channel, "
+        "or raise VECMOD_MAX_AUDIO_SECONDS"
+    )
 
 
 def _read(data: bytes, limits: AudioLimits, most: int) -> Sound | None:
@@ -109,7 +100,9 @@ def _read(data: bytes, limits: AudioLimits, most: int) -> Sound | None:
             chunks.append(chunk)
             count, values = count + chunk.shape[1], values + chunk.size
             if count > limits.max_seconds * rate:
-                raise TooLarge(f"is longer than {limits.max_seconds} s; send a shorter piece")
+                raise TooLarge(
+                    f"is longer than {limits.max_seconds} s; send a shorter piece, or raise VECMOD_MAX_AUDIO_SECONDS"
+                )
             if values > most:
                 return None
         _check_length(_said_seconds(container, stream), count / rate, limits)

@@ -28,6 +28,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from vecmod.contract.errors import TooLarge, Undecodable
 from vecmod.serving.media.excess import decoded_pixels, excess, weighs_more
+from vecmod.serving.media.limits import ImageLimits
 
 Result = TypeVar("Result")
 
@@ -52,19 +53,6 @@ _DAMAGE = (
 _LARGE_PIXELS = 24_000_000
 # Texts of a PNG that are unpacked when it is opened: programs that make pictures store their settings there.
 _PNG_TEXTS = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class ImageLimits:
-    """What a picture may be.
-
-    Attributes:
-        max_pixels: width times height.
-        max_aspect: longer side divided by shorter side.
-    """
-
-    max_pixels: int
-    max_aspect: int
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ error where something else stands; here the line is named.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from vecmod.contract.errors import TooLarge, Undecodable
 from vecmod.serving.engine.engine import FloatArray
+from vecmod.serving.media.limits import ImuLimits
 
 COLUMNS = 6
 # Six numbers with every digit that a double has take 150.
@@ -19,17 +19,6 @@ _LINE_BYTES = 1000
 _LARGEST = float(np.finfo(np.float32).max)
 # What Python reads as a number and no CSV means as one.
 _NOT_IN_NUMBERS = b"_"
-
-
-@dataclass(frozen=True)
-class ImuLimits:
-    """What a table may be.
-
-    Attributes:
-        max_rows: lines of numbers; the model looks at 2000, which are 10 seconds at 200 Hz.
-    """
-
-    max_rows: int = 200_000
 
 
 def read_imu(data: bytes, limits: ImuLimits) -> FloatArray:
@@ -40,7 +29,7 @@ def read_imu(data: bytes, limits: ImuLimits) -> FloatArray:
         Undecodable: if a line is not six finite numbers, or there are fewer than two; naming the line.
     """
     if max(data.count(b"\n"), data.count(b"\r")) > limits.max_rows + 1:
-        raise TooLarge(f"has more than {limits.max_rows} lines; send a shorter piece")
+        raise TooLarge(f"has more than {limits.max_rows} lines; send a shorter piece, or raise VECMOD_MAX_IMU_ROWS")
     lines = data.splitlines()[1:]
     rows = [_row(number, line) for number, line in enumerate(lines, start=2) if line.strip()]
     if len(rows) < 2:  # noqa: PLR2004  one line alone is what the official container cannot read, either

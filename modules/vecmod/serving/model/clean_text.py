@@ -6,7 +6,7 @@ OpenCLIP and ImageBind do the same. transformers leaves out the first step.
 from collections.abc import Callable
 from html import unescape
 
-from vecmod.serving.model.recipe import Tokens
+from vecmod.serving.model.text_batch import Tokens
 from vecmod.serving.model.torch_file import UnreadableWeights
 
 Tokenize = Callable[[str], Tokens]

@@ -17,7 +17,8 @@ import numpy as np
 from vecmod.serving.engine.network import Network, Ops, Tensor, TrainedNetwork, Weights
 from vecmod.serving.model.bert import Bert, mean_pooled
 from vecmod.serving.model.builtin import LITE0_STEPS, lite0_features, lite0_file
-from vecmod.serving.model.recipe import Recipe, TextSteps, Tower
+from vecmod.serving.model.recipe import Recipe, Tower
+from vecmod.serving.model.text_batch import TextSteps
 from vecmod.serving.model.tokenizer import read_tokenizer
 from vecmod.serving.model.weights import TensorSource, WeightsFile, WeightsNotFound, WeightsPlace, read_weights
 

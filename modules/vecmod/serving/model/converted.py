@@ -7,10 +7,18 @@ from pathlib import Path
 
 from vecmod.serving.engine.network import AnyNetwork, ConvertedGraph, TrainedNetwork
 from vecmod.serving.model.recipe import Recipe
-from vecmod.serving.model.weights import DESCRIPTIONS, STAND_IN, WeightsNotFound, find_tensors, tensor_names
+from vecmod.serving.model.weights import (
+    DESCRIPTIONS,
+    STAND_IN,
+    WeightsFile,
+    WeightsNotFound,
+    find_tensors,
+    tensor_names,
+)
 
 # Of a pair, as in the official image.
 IMAGE_FOLDER, TEXT_FOLDER = "clip", "text"
+_CONFIG = "config.json"
 
 
 def graph_path(folder: Path, modality: str) -> Path:
@@ -20,16 +28,34 @@ def graph_path(folder: Path, modality: str) -> Path:
 
 def with_graphs(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with the towers whose graphs are in its folder, if any are; else as it is."""
+    graphs = {modality: graph_path(folder, name) for modality, name in graph_names(recipe).items()}
     towers = {
-        modality: replace(tower, network=_from_graph(tower.network, graph_path(folder, modality)))
+        modality: replace(tower, network=_from_graph(tower.network, graphs[modality]))
         for modality, tower in recipe.towers.items()
-        if graph_path(folder, modality).is_file()
+        if graphs[modality].is_file()
     }
-    return replace(recipe, towers=towers or recipe.towers)
+    if not towers:
+        return recipe
+    left_out = {name: f"{folder} was converted without {name}" for name in recipe.towers if name not in towers}
+    return replace(recipe, towers=towers, advice={**recipe.advice, **left_out})
+
+
+def graph_names(recipe: Recipe) -> dict[str, str]:
+    """By modality, what its graph is named after: the first modality that has the same network."""
+    first: dict[AnyNetwork, str] = {}
+    return {modality: first.setdefault(tower.network, modality) for modality, tower in recipe.towers.items()}
 
 
 def copy_descriptions(source: Path, output: Path) -> None:
-    """Everything of a model folder but its weights, for which files stand in that say which they were."""
+    """Everything of a model folder but its weights, for which files stand in that say which they were.
+
+    Of a weights file, the configuration beside it.
+    """
+    if source.is_file():
+        _stand_in_for(WeightsFile.at(source), output)
+        if (config := source.with_name(_CONFIG)).is_file():
+            shutil.copyfile(config, output / _CONFIG)
+        return
     for file in sorted(source.rglob("*")):
         if file.is_file() and file.suffix in DESCRIPTIONS:
             target = output / file.relative_to(source)
@@ -41,9 +67,12 @@ def copy_descriptions(source: Path, output: Path) -> None:
                 weights = find_tensors(folder)
             except WeightsNotFound:
                 continue  # several, of which none is usual: no part of the model, which was read already
-            stand_in = output / folder.relative_to(source) / STAND_IN
-            stand_in.parent.mkdir(parents=True, exist_ok=True)
-            stand_in.write_text(json.dumps({"file": weights.path.name, "sha256": weights.digest}), "utf-8")
+            _stand_in_for(weights, output / folder.relative_to(source))
+
+
+def _stand_in_for(weights: WeightsFile, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STAND_IN).write_text(json.dumps({"file": weights.path.name, "sha256": weights.digest}), "utf-8")
 
 
 def _from_graph(network: AnyNetwork, path: Path) -> AnyNetwork:

@@ -3,15 +3,19 @@
 Unlike pictures, frames are resized without antialiasing, as the authors' video library leaves it to torch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from math import ceil, floor
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from vecmod.serving.engine.engine import FloatArray
-from vecmod.serving.medium import Shot
+from vecmod.serving.engine.engine import FloatArray, Inputs
+from vecmod.serving.medium import Kind, Medium, Shot
+from vecmod.serving.model.steps import Prepared, Steps
+from vecmod.serving.model.transforms import ImageSteps
 
 SIDE = 224
 CLIPS = 5
@@ -21,6 +25,53 @@ _ENDS = 2  # frames of a clip: its first and its last
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 _LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
+
+
+@dataclass(frozen=True)
+class FilmSteps(Steps):
+    """Five clips, each cut out three times, for a network that looks at both ends of a clip at once."""
+
+    kind = Kind.FILM
+    clips = CLIPS * CROPS
+
+    def prepare(self, medium: Medium) -> Prepared:
+        """Cuts float32 ``[15, 6, 224, 224]``: red of both frames, then green, then blue."""
+        cuts = prepare_film(cast("Iterator[Shot]", medium))
+        return Prepared(cuts.reshape(self.clips, 3 * _ENDS, SIDE, SIDE))
+
+    def blank(self) -> Inputs:
+        """No light."""
+        return np.zeros((self.clips, 3 * _ENDS, SIDE, SIDE), np.float32)
+
+    def describe(self) -> str:
+        """One line for ``/meta``."""
+        return f"{CLIPS} clips of 2 s, first and last frame of each, {CROPS} cuts of {SIDE}x{SIDE}"
+
+
+@dataclass(frozen=True)
+class FrameSteps(Steps):
+    """The same frames one by one, for a network that knows pictures alone: the vector is the mean of theirs.
+
+    Attributes:
+        picture: how the network wants pictures.
+    """
+
+    picture: ImageSteps
+    kind = Kind.FILM
+    clips = CLIPS * _ENDS
+
+    def prepare(self, medium: Medium) -> Prepared:
+        """Pixels float32 ``[frames, 3, size, size]`` of at most ten different frames."""
+        shots = cast("Iterator[Shot]", medium)
+        return Prepared(np.stack([self.picture.prepare(Image.fromarray(shot.rgb)).content for shot in shots]))
+
+    def blank(self) -> Inputs:
+        """No light."""
+        return np.stack([self.picture.blank()] * self.clips)
+
+    def describe(self) -> str:
+        """One line for ``/meta``."""
+        return f"first and last frame of {CLIPS} clips of 2 s, as pictures; the mean of their vectors"
 
 
 def prepare_film(shots: Iterable[Shot]) -> FloatArray:

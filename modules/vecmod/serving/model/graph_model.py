@@ -1,57 +1,59 @@
 """The one model for every family whose recipe is pure data."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
 
 import numpy as np
-from PIL.Image import Image
 
 from vecmod.contract.meta_api import EngineMeta, ModelMeta
 from vecmod.serving.engine.engine import Engine, FloatArray, Inputs
-from vecmod.serving.model.recipe import Medium, Prepared, Recipe, TextSteps, Tower
-from vecmod.serving.model.text_batch import pad_together, prepare_text
-from vecmod.serving.model.transforms import prepare_image
+from vecmod.serving.engine.network import AnyNetwork
+from vecmod.serving.medium import Kind, Medium
+from vecmod.serving.model.clips import embed_clips
+from vecmod.serving.model.recipe import Recipe
+from vecmod.serving.model.steps import Prepared
 
 
 class GraphModel:
-    """A recipe whose towers are loaded into engines.
+    """A recipe whose networks are loaded into engines.
 
     Args:
         recipe: the model.
-        load: turns a tower into an engine.
+        load: turns a network into an engine.
         max_batch: inputs in one run; None takes the recipe's best.
     """
 
-    def __init__(self, recipe: Recipe, load: Callable[[Tower], Engine], max_batch: int | None) -> None:
+    def __init__(self, recipe: Recipe, load: Callable[[AnyNetwork], Engine], max_batch: int | None) -> None:
         self._recipe = recipe
-        self._engines = {modality: load(tower) for modality, tower in recipe.towers.items()}
-        self.dimensions: Mapping[str, int] = {modality: tower.network.dim for modality, tower in recipe.towers.items()}
-        self.max_batch = max_batch or recipe.best_batch
+        self._steps = {modality: tower.steps for modality, tower in recipe.towers.items()}
+        networks = {modality: tower.network for modality, tower in recipe.towers.items()}
+        engines = {network: _Turns(load(network)) for network in dict.fromkeys(networks.values())}
+        self._engines = {modality: engines[network] for modality, network in networks.items()}
+        self._most = max_batch or recipe.best_batch
+        self.dimensions: Mapping[str, int] = {modality: network.dim for modality, network in networks.items()}
+        self.kinds: Mapping[str, Kind] = {modality: steps.kind for modality, steps in self._steps.items()}
+        self.advice = recipe.advice
+        self.batch_sizes: Mapping[str, int] = {
+            modality: max(1, self._most // steps.clips) for modality, steps in self._steps.items()
+        }
 
     def prepare(self, modality: str, medium: Medium) -> Prepared:
         """The network input of one decoded item."""
-        steps = self._recipe.towers[modality].steps
-        if isinstance(steps, TextSteps):
-            return prepare_text(cast("str", medium), steps)
-        return Prepared(prepare_image(cast("Image", medium), steps))
+        return self._steps[modality].prepare(medium)
 
     def embed(self, modality: str, items: Sequence[Inputs]) -> FloatArray:
         """Vectors float32 ``[n, dim]``."""
-        steps = self._recipe.towers[modality].steps
-        batch = pad_together(items, steps) if isinstance(steps, TextSteps) else np.stack(items)
-        vectors = self._engines[modality].run(batch)
+        steps, engine = self._steps[modality], self._engines[modality]
+        vectors = embed_clips(engine.run, items, self._most) if steps.clips > 1 else engine.run(steps.batch(items))
         return _unit(vectors) if self._recipe.normalized else vectors
 
     def blank(self, modality: str) -> Inputs:
-        """No light, or a text that fills the context, prepared."""
-        steps = self._recipe.towers[modality].steps
-        if isinstance(steps, TextSteps):
-            return prepare_text("a " * steps.context, steps).content
-        return np.zeros((3, steps.size, steps.size), np.float32)
+        """The largest item without content, prepared."""
+        return self._steps[modality].blank()
 
     def meta(self) -> ModelMeta:
         """The truth about model and engine."""
-        engine = next(iter(self._engines.values()))
+        engine = next(iter(self._engines.values())).engine
         return ModelMeta(
             family=self._recipe.name,
             revision=self._recipe.revision,
@@ -59,20 +61,33 @@ class GraphModel:
             modalities=list(self._engines),
             dimensions=dict(self.dimensions),
             normalized=self._recipe.normalized,
-            preprocessing="; ".join(f"{name}: {tower.steps.describe()}" for name, tower in self._recipe.towers.items()),
+            preprocessing="; ".join(f"{name}: {steps.describe()}" for name, steps in self._steps.items()),
             engine=EngineMeta(
                 name=engine.name,
                 device=engine.device,
                 precision=engine.precision,
                 threads=engine.threads,
-                max_batch=self.max_batch,
+                max_batch=self._most,
             ),
+            official=dict(self._recipe.official_meta),
         )
 
     def close(self) -> None:
         """Free the engines."""
-        for engine in self._engines.values():
-            engine.close()
+        for turns in dict.fromkeys(self._engines.values()):
+            turns.engine.close()
+
+
+class _Turns:
+    """An engine that is called from one thread at a time, though several modalities may have it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._lock = threading.Lock()
+
+    def run(self, batch: Inputs) -> FloatArray:
+        with self._lock:
+            return self.engine.run(batch)
 
 
 def _unit(vectors: FloatArray) -> FloatArray:

@@ -6,14 +6,17 @@ otherwise differ.
 """
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 import numpy as np
 
 from vecmod.contract.errors import Undecodable
-from vecmod.serving.engine.engine import FloatArray
-from vecmod.serving.medium import Sound
+from vecmod.serving.engine.engine import FloatArray, Inputs
+from vecmod.serving.medium import Kind, Medium, Sound
 from vecmod.serving.model.resampling import Resampler
+from vecmod.serving.model.steps import Prepared, Steps
 
 RATE = 16_000
 CLIPS = 3
@@ -25,6 +28,26 @@ _LOWEST_HZ, _HIGHEST_HZ = 20.0, 8000.0
 _PREEMPHASIS = np.float32(0.97)
 _FLOOR = np.finfo(np.float32).eps
 _MEAN, _STD = np.float32(-4.268), np.float32(9.138)
+
+
+@dataclass(frozen=True)
+class SoundSteps(Steps):
+    """Three clips of two seconds, each as a picture of mel bands over time; see :func:`prepare_sound`."""
+
+    kind = Kind.SOUND
+    clips = CLIPS
+
+    def prepare(self, medium: Medium) -> Prepared:
+        """Pictures float32 ``[3, 1, 128, 204]``."""
+        return Prepared(prepare_sound(cast("Sound", medium)))
+
+    def blank(self) -> Inputs:
+        """As loud as the average."""
+        return np.zeros((CLIPS, 1, BANDS, COLUMNS), np.float32)
+
+    def describe(self) -> str:
+        """One line for ``/meta``."""
+        return f"{CLIPS} clips of {_CLIP_SECONDS} s at {RATE} Hz, {BANDS} mel bands, (x - {_MEAN:g}) / {_STD:g}"
 
 
 def prepare_sound(sound: Sound) -> FloatArray:

@@ -5,14 +5,24 @@ from typing import Protocol
 
 from vecmod.contract.meta_api import ModelMeta
 from vecmod.serving.engine.engine import FloatArray, Inputs
-from vecmod.serving.model.recipe import Medium, Prepared
+from vecmod.serving.medium import Kind, Medium
+from vecmod.serving.model.steps import Prepared
 
 
 class Model(Protocol):
-    """A loaded model; ``prepare`` is called from many threads, ``embed`` from one for each modality."""
+    """A loaded model; ``prepare`` is called from many threads, ``embed`` from one for each modality.
+
+    Attributes:
+        dimensions: numbers of a vector, by modality.
+        kinds: which medium it wants, by modality.
+        batch_sizes: items in one call of ``embed`` beyond which throughput no longer grows, by modality.
+        advice: for modalities that it does not embed: what to do about it.
+    """
 
     dimensions: Mapping[str, int]
-    max_batch: int
+    kinds: Mapping[str, Kind]
+    batch_sizes: Mapping[str, int]
+    advice: Mapping[str, str]
 
     def prepare(self, modality: str, medium: Medium) -> Prepared:
         """The network input of one decoded item."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from vecmod.serving.model.recipe import Tokens
+from vecmod.serving.model.text_batch import Tokens
 from vecmod.serving.model.torch_file import UnreadableWeights
 
 if TYPE_CHECKING:

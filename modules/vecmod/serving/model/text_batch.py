@@ -1,14 +1,58 @@
 """Texts to network input: ids, and batches of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from vecmod.serving.engine.engine import IdArray, Inputs
-from vecmod.serving.model.recipe import Prepared, TextSteps
+from vecmod.serving.medium import Kind, Medium
+from vecmod.serving.model.steps import Prepared, Steps
 
 # Far more than any model reads; without an end, a text of 5 MB takes a tokenizer 13 s and 3 GB.
 _MAX_CHARACTERS = 100_000
+
+
+class Tokens(NamedTuple):
+    """Ids int64 ``[length]`` of a text, and how many of its tokens did not fit."""
+
+    ids: IdArray
+    dropped: int
+
+
+@dataclass(frozen=True)
+class TextSteps(Steps):
+    """How a text becomes the input of a network.
+
+    Attributes:
+        tokenize: text to ids, cut to the context, with the marks of start and end.
+        context: ids at most.
+        pad_id: fills the shorter texts of a batch.
+        full: every text is filled up to the context, as some models were trained; else to the longest of a batch.
+    """
+
+    tokenize: Callable[[str], Tokens]
+    context: int
+    pad_id: int
+    full: bool = False
+    kind = Kind.TEXT
+
+    def prepare(self, medium: Medium) -> Prepared:
+        """Ids; a warning says what was cut off."""
+        return prepare_text(cast("str", medium), self)
+
+    def blank(self) -> Inputs:
+        """A text that fills the context."""
+        return prepare_text("a " * self.context, self).content
+
+    def batch(self, items: Sequence[Inputs]) -> Inputs:
+        """Ids int64 ``[n, length]``, filled up."""
+        return pad_together(items, self)
+
+    def describe(self) -> str:
+        """One line for ``/meta``."""
+        return f"at most {self.context} tokens, {'always filled up' if self.full else 'as many as there are'}"
 
 
 def prepare_text(text: str, steps: TextSteps) -> Prepared:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from vecmod.serving.model.recipe import Tokens
+from vecmod.serving.model.text_batch import Tokens
 from vecmod.serving.model.torch_file import UnreadableWeights
 
 # What CLIP cuts a text into before it looks for pairs (openai/CLIP, simple_tokenizer.py).
