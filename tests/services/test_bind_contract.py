@@ -1,0 +1,152 @@
+"""multi2vec-bind as its clients see it: files over the wire, vectors of ImageBind's own code back."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import running
+from bind_golden import FOLDER, raw
+from pictures import b64
+
+TEXTS: list[str] = json.loads((FOLDER / "texts.json").read_text("utf-8"))
+EXAMPLES: list[dict[str, Any]] = json.loads((FOLDER / "e2e/http_examples.json").read_text("utf-8"))
+LISTS = {
+    "images": ("imageVectors", "image", "images"),
+    "audio": ("audioVectors", "audio", "audio"),
+    "video": ("videoVectors", "video", "video"),
+    "imu": ("imuVectors", "imu", "imu"),
+    "thermal": ("thermalVectors", "thermal", "images"),
+    "depth": ("depthVectors", "depth", "images"),
+}
+ANSWERS = {"textVectors", *(answer for answer, _, _ in LISTS.values())}
+# Longer than 75 tokens.
+LONG = slice(21, 24)
+# Sounds of another rate: their resampling is as exact as float32 is.
+AUDIO_ERROR = 1e-5
+
+
+@pytest.fixture(scope="module", params=["onnx", "torch"])
+def service(request: pytest.FixtureRequest, cache: Path) -> Iterator[running.Caller]:
+    with running.in_thread(running.bind(cache, VECMOD_ENGINE=request.param)) as caller:
+        yield caller
+
+
+def golden(key: str) -> np.ndarray[Any, np.dtype[np.float32]]:
+    with np.load(FOLDER / "e2e/vectors.npz") as file:
+        return np.asarray(file[key])
+
+
+def vectorize(service: running.Caller, **lists: object) -> dict[str, list[Any]]:
+    # Weaviate's client of this module says nothing of the body's type.
+    answer = service("POST", "/vectorize", lists)
+    assert answer.status == 200, answer.body
+    return dict(answer.json())
+
+
+def files_of(kind: str) -> list[str]:
+    return [b64(raw(kind, path.name)) for path in sorted((FOLDER / "raw" / kind).iterdir())]
+
+
+def assert_equal(ours: object, theirs: np.ndarray[Any, Any], error: float = 5e-6) -> None:
+    found = np.array(ours)
+    assert found.shape == theirs.shape
+    assert np.abs(found - theirs).max() / np.abs(theirs).max() <= error
+    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(theirs, axis=1)
+    assert ((found * theirs).sum(axis=1) / lengths).min() >= 0.99999
+
+
+@pytest.mark.parametrize("key", LISTS)
+def test_files_to_vectors(key: str, service: running.Caller) -> None:
+    answer, name, kind = LISTS[key]
+    given = vectorize(service, **{key: files_of(kind)})
+    assert_equal(given[answer], golden(name), AUDIO_ERROR if key == "audio" else 5e-6)
+    assert all(not given[other] for other in ANSWERS - {answer})
+
+
+def test_texts_to_vectors(service: running.Caller) -> None:
+    ours = np.array(vectorize(service, texts=TEXTS)["textVectors"])
+    theirs = golden("text")
+    assert_equal(np.delete(ours, LONG, axis=0), np.delete(theirs, LONG, axis=0))
+    assert len(np.unique(theirs[LONG], axis=0)) == 1
+    assert len(np.unique(ours[LONG], axis=0)) == 3
+
+
+def test_one_item_of_each_to_one_vector(service: running.Caller) -> None:
+    lists = {key: files_of(kind)[0] for key, (_, _, kind) in LISTS.items()}
+    body = {"text": TEXTS[0], **{LISTS[key][1]: value for key, value in lists.items()}}
+    answer = service("POST", "/vectors", {"id": 7, **body})
+    assert answer.status == 200, answer.body
+    mean = np.mean([golden("text")[0], *(golden(name)[0] for _, name, _ in LISTS.values())], axis=0)
+    assert answer.json()["id"] == "7"
+    np.testing.assert_allclose(answer.json()["vector"], mean, atol=1e-4)
+
+
+def posts() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for example in EXAMPLES:
+        request = example["request"]
+        if request["path"] == "/vectorize" and example["status"] == 200:
+            yield request["body"], example["response"]
+
+
+def filled(body: Any) -> Any:
+    """With files where their names are."""
+    if isinstance(body, str) and (named := re.fullmatch(r"<base64 of raw/(\w+)/([\w.]+)>", body)):
+        return b64(raw(*named.groups()))
+    return [filled(one) for one in body] if isinstance(body, list) else body
+
+
+def test_what_the_official_container_was_asked(service: running.Caller) -> None:
+    asked = 0
+    for body, expected in posts():
+        given = vectorize(service, **{name: filled(values) for name, values in body.items()})
+        assert given.keys() == expected.keys()
+        for key, vectors in expected.items():
+            assert len(given[key]) == len(vectors)
+            if vectors:
+                assert_equal(given[key], np.array(vectors), AUDIO_ERROR)
+        asked += 1
+    assert asked >= 3
+
+
+def test_all_seven_lists_are_answered_when_nothing_is_asked(service: running.Caller) -> None:
+    assert vectorize(service) == {answer: [] for answer in ANSWERS}
+
+
+def test_meta_is_the_official_one_and_ours(service: running.Caller) -> None:
+    meta = service("GET", "/meta").json()
+    (official,) = (example["response"] for example in EXAMPLES if example["request"]["path"] == "/meta")
+    assert meta.items() >= official.items()
+    assert meta["service"] == "multi2vec-bind"
+    assert "no commercial use" in meta["details"]["licence"]
+    assert set(meta["details"]["dimensions"].values()) == {32}
+    assert meta["details"]["modalities"] == ["text", "image", "audio", "video", "imu", "thermal", "depth"]
+    assert meta["limits"]["max_audio_seconds"] == 600
+
+
+def test_the_official_ways_can_be_chosen(cache: Path) -> None:
+    with running.in_thread(running.bind(cache, VECMOD_OFFICIAL_LONG_TEXTS=1, VECMOD_TOWERS="text")) as caller:
+        assert_equal(vectorize(caller, texts=TEXTS)["textVectors"], golden("text"))
+
+
+def test_motion_sensors_can_be_read_as_the_model_was_trained(cache: Path) -> None:
+    tables = files_of("imu")
+    with running.in_thread(running.bind(cache, VECMOD_IMU_TRANSPOSE=1, VECMOD_TOWERS="imu")) as caller:
+        turned = np.array(vectorize(caller, imu=tables)["imuVectors"])
+    assert (np.abs(turned - golden("imu")).max(axis=1) > 0.1).all()
+
+
+def test_a_modality_that_was_left_out_is_said(cache: Path) -> None:
+    with running.in_thread(running.bind(cache, VECMOD_TOWERS="text,image")) as caller:
+        assert caller("GET", "/meta").json()["details"]["modalities"] == ["text", "image"]
+        answer = caller("POST", "/vectorize", {"audio": files_of("audio")[:1]})
+        assert answer.status == 422
+        assert answer.json()["code"] == "unsupported_modality"
+        assert answer.json()["error"] == (
+            "audio[0] (item 1 of 1): this model embeds text, image, not audio; "
+            "VECMOD_TOWERS leaves audio out; add it there"
+        )
