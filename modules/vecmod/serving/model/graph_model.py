@@ -44,8 +44,13 @@ class GraphModel:
     def embed(self, modality: str, items: Sequence[Inputs]) -> FloatArray:
         """Vectors float32 ``[n, dim]``."""
         steps, engine = self._steps[modality], self._engines[modality]
-        vectors = embed_clips(engine.run, items, self._most) if steps.clips > 1 else engine.run(steps.batch(items))
-        return _unit(vectors) if self._recipe.normalized else vectors
+        scale = _unit if self._recipe.normalized else _as_they_are
+
+        def run(batch: Inputs) -> FloatArray:
+            return scale(engine.run(batch))
+
+        # Of several vectors that were scaled, the mean is shorter again.
+        return scale(embed_clips(run, items, self._most)) if steps.clips > 1 else run(steps.batch(items))
 
     def blank(self, modality: str) -> Inputs:
         """The largest item without content, prepared."""
@@ -95,3 +100,7 @@ def _unit(vectors: FloatArray) -> FloatArray:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: FloatArray = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
     return unit
+
+
+def _as_they_are(vectors: FloatArray) -> FloatArray:
+    return vectors
