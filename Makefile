@@ -32,6 +32,7 @@ format: $(VENV)/.dev  ## put the code into shape
 bench: $(VENV)/.dev  ## throughput against one picture at a time under a lock
 	$(BIN)/python tests/bench/bench_batching.py
 	$(BIN)/python tests/bench/bench_clip.py
+	$(BIN)/python tests/bench/bench_bind.py
 
 lock: $(VENV)/.dev  ## write down the versions that were tested
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock

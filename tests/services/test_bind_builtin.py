@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 import numpy as np
 import pytest
-from av.video.stream import VideoStream
 from PIL import Image
 
 import running
@@ -45,12 +44,12 @@ def film_of(*pictures: Image.Image, seconds: int = 2) -> bytes:
     """Each picture for so long, almost without loss."""
     buffer = BytesIO()
     with av.open(buffer, "w", format="mp4") as output:
-        stream = cast("VideoStream", output.add_stream("libx264", rate=10, options={"crf": "4"}))
+        stream = output.add_stream("libx264", rate=10, options={"crf": "4"})
         stream.width, stream.height = SIZE
         stream.pix_fmt = "yuv444p"
         for shown in pictures:
             for _ in range(10 * seconds):
-                output.mux(stream.encode(av.VideoFrame.from_image(shown)))
+                output.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(shown), format="rgb24")))
         output.mux(stream.encode(None))
     return buffer.getvalue()
 

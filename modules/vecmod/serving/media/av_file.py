@@ -44,6 +44,8 @@ def opened(data: bytes, what: str, formats: str, most_pixels: int) -> Iterator[I
     # "none" is no protocol: nothing can be opened by name.
     options = {"format_whitelist": formats, "protocol_whitelist": "none", "max_streams": "16"}
     options["max_pixels"] = str(most_pixels)
+    # Else it would search the samples of a WAV file for sound of another format, for longer than all the rest takes.
+    options["max_probe_packets"] = "1"
     try:
         container = av.open(BytesIO(data), "r", options=options, metadata_errors="replace")
     except DAMAGE:

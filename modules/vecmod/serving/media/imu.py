@@ -14,6 +14,8 @@ from vecmod.serving.engine.engine import FloatArray
 from vecmod.serving.media.limits import ImuLimits
 
 COLUMNS = 6
+# One line alone is what the official container cannot read, either.
+_FEWEST = 2
 # Six numbers with every digit that a double has take 150.
 _LINE_BYTES = 1000
 _LARGEST = float(np.finfo(np.float32).max)
@@ -31,13 +33,28 @@ def read_imu(data: bytes, limits: ImuLimits) -> FloatArray:
     if max(data.count(b"\n"), data.count(b"\r")) > limits.max_rows + 1:
         raise TooLarge(f"has more than {limits.max_rows} lines; send a shorter piece, or raise VECMOD_MAX_IMU_ROWS")
     lines = data.splitlines()[1:]
+    if (table := _at_once(lines)) is not None:
+        return table
     rows = [_row(number, line) for number, line in enumerate(lines, start=2) if line.strip()]
-    if len(rows) < 2:  # noqa: PLR2004  one line alone is what the official container cannot read, either
+    if len(rows) < _FEWEST:
         raise Undecodable(
             f"has too few lines of numbers ({len(rows)}) below its first line, which is skipped as a line of names; "
-            "send at least 2"
+            f"send at least {_FEWEST}"
         )
     return np.array(rows, np.float32)
+
+
+def _at_once(lines: list[bytes]) -> FloatArray | None:
+    """The numbers, if there is nothing to complain of: ten times as fast as line by line, but silent on what is wrong."""
+    given = [line for line in lines if line.strip()]
+    if len(given) < _FEWEST or max(map(len, given)) > _LINE_BYTES:
+        return None
+    try:
+        table = np.loadtxt(given, np.float64, comments=None, delimiter=",", ndmin=2)
+    except ValueError:
+        return None
+    is_whole = table.shape[1] == COLUMNS and bool((np.abs(table) <= _LARGEST).all())
+    return table.astype(np.float32) if is_whole else None
 
 
 def _row(number: int, line: bytes) -> list[float]:

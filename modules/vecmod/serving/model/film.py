@@ -136,10 +136,13 @@ def _bilinear(rgb: NDArray[np.uint8], rows: _Taps, columns: _Taps) -> FloatArray
     """Values float32 ``[rows, columns, 3]`` in [0, 1]."""
     right = np.repeat(columns.share, 3)
     lower = rows.share[:, None]
+    # Of each row, which bytes: taken from flat rows, they come four times as fast as pixels do.
+    flat = rgb.reshape(len(rgb), -1)
+    bytes_of = [(column[:, None] * 3 + np.arange(3)).ravel() for column in (columns.first, columns.second)]
 
     def across(row: NDArray[np.int64]) -> FloatArray:
-        lines = rgb[row]
-        near, far = (_LEVELS[lines[:, column]].reshape(len(row), -1) for column in (columns.first, columns.second))
+        lines = flat.take(row, axis=0)
+        near, far = (_LEVELS.take(lines.take(places, axis=1)) for places in bytes_of)
         between: FloatArray = near * (np.float32(1) - right) + far * right
         return between
 

@@ -13,8 +13,6 @@ from vecmod.serving.engine.engine import FloatArray
 
 _ZERO_CROSSINGS = 6
 _ROLL_OFF = 0.99
-# Samples that are computed together: they take as many times a kernel's length of memory.
-_BLOCK = 4096
 
 
 class Resampler:
@@ -37,18 +35,27 @@ class Resampler:
         """Samples float32 ``[channels, stop - start]`` of the new rate; a copy."""
         if self._old == self._new:
             return self._samples[:, start:stop].copy()
-        blocks = [self._block(first, min(first + _BLOCK, stop)) for first in range(start, stop, _BLOCK)]
-        return np.concatenate([np.empty((len(self._samples), 0), np.float32), *blocks], axis=1)
+        made = np.empty((len(self._samples), stop - start), np.float32)
+        heard, before = self._heard(start, stop)
+        windows = np.lib.stride_tricks.sliding_window_view(heard, self._kernels.shape[1], axis=1)
+        # Every sample of one phase has the same kernel, and hears what stands one period after the one before.
+        for first in range(start, min(start + self._new, stop)):
+            count = len(range(first, stop, self._new))
+            alike = windows[:, self._begin(first) - before :: self._old][:, :count]
+            made[:, first - start :: self._new] = alike @ self._kernels[first % self._new]
+        return made
 
-    def _block(self, start: int, stop: int) -> FloatArray:
-        period, phase = np.divmod(np.arange(start, stop), self._new)
-        taps = (period * self._old + self._starts[phase])[:, None] + np.arange(self._kernels.shape[1])
-        first, last = int(taps.min()), int(taps.max()) + 1
-        count = self._samples.shape[1]
-        heard = self._samples[:, max(first, 0) : last]
-        padded = np.pad(heard, ((0, 0), (max(-first, 0), max(last - count, 0))))
-        block: FloatArray = np.einsum("ctk,tk->ct", padded[:, taps - first], self._kernels[phase])
-        return block
+    def _heard(self, start: int, stop: int) -> tuple[FloatArray, int]:
+        """The samples of the old rate that a part hears, with silence around them, and the place of the first."""
+        first, last = self._begin(start), self._begin(max(stop - 1, start)) + self._kernels.shape[1]
+        there = self._samples[:, max(first, 0) : last]
+        beyond = max(last - self._samples.shape[1], 0)
+        return np.pad(there, ((0, 0), (max(-first, 0), beyond))), first
+
+    def _begin(self, at: int) -> int:
+        """The first sample of the old rate that the one at ``at`` of the new rate hears."""
+        period, phase = divmod(at, self._new)
+        return period * self._old + int(self._starts[phase])
 
 
 def _kernels(old: int, new: int) -> tuple[NDArray[np.int64], FloatArray]:

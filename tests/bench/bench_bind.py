@@ -1,0 +1,107 @@
+"""ImageBind (small and of ViT-B's sizes, random weights): 16 callers of each modality, against one at a time.
+
+Baseline: `baseline_server.py`, which works as the official container does; both over HTTP, each a process of its own,
+in turns. One item in a request, as Weaviate sends them.
+
+    make bench
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import urllib3
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import random_imagebind
+import running
+from bench.side_by_side import CALLERS, Way, compare, report
+from bind_golden import raw
+from pictures import SAMPLES, b64
+
+TINY = "tiny"
+SIZES = (TINY, "base")
+
+
+def items() -> dict[str, list[str]]:
+    """By the name of the list: what is sent."""
+    photos = [b64(file.read_bytes()) for file in sorted((SAMPLES / "photos").glob("*.jpg"))[:8]]
+    return {
+        "texts": [f"a photo of a {thing}" for thing in ("cat", "dog", "boat", "tree", "house", "car", "bird", "sea")],
+        "images": photos,
+        "audio": [b64(raw("audio", name)) for name in ("chirp_16k_mono_5s.wav", "chirp_44k1_stereo_2s6.wav")],
+        "video": [b64(raw("video", name)) for name in ("landscape_320x240_15fps_3s.mp4", "vfr_240x180_9s.mp4")],
+        "imu": [b64(raw("imu", name)) for name in ("imu_1500.csv", "imu_2000.csv")],
+        "thermal": photos,
+        "depth": photos,
+    }
+
+
+@contextmanager
+def baseline(cache: Path, model: Path) -> Iterator[tuple[running.Caller, int]]:
+    port = running.free_port()
+    environ = {**os.environ, "VECMOD_CACHE_DIR": str(cache), "VECMOD_MODEL_PATH": str(model), "VECMOD_OFFLINE": "1"}
+    script = Path(__file__).with_name("baseline_server.py")
+    process = subprocess.Popen([sys.executable, script, running.BIND, str(port)], env=environ, stdout=subprocess.PIPE)
+    caller = running.Caller(f"http://127.0.0.1:{port}")
+    try:
+        running.wait_for(lambda: _is_ready(caller), seconds=120)
+        yield caller, process.pid
+    finally:
+        process.terminate()
+        process.communicate()
+        caller.close()
+
+
+def _is_ready(caller: running.Caller) -> bool:
+    try:
+        return caller("GET", "/.well-known/ready").status == 204
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+def posting(caller: running.Caller, key: str) -> Callable[[str], object]:
+    def call(value: str) -> object:
+        answer = caller("POST", "/vectorize", json.dumps({key: [value]}).encode())
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    return call
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--size", choices=SIZES, action="append", help="of the model; default: both")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each")
+    parser.add_argument("--seconds", type=float, default=5, help="length of one turn")
+    options = parser.parse_args()
+    for size in options.size or SIZES:
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            model = (
+                running.TINY_IMAGEBIND if size == TINY else random_imagebind.write(random_imagebind.BASE, folder / "m")
+            )
+            bind = running.process(
+                folder, running.free_port(), "multi2vec_bind", MODEL_NAME="", VECMOD_MODEL_PATH=model
+            )
+            with baseline(folder, model) as (theirs, pid), bind as (ours, process):
+                print(f"ImageBind, {size}, fp32, {CALLERS} callers, {psutil.cpu_count()} cores")
+                for key, values in items().items():
+                    ways = [
+                        Way("one request at a time, torch", posting(theirs, key), psutil.Process(pid)),
+                        Way("multi2vec-bind, onnx", posting(ours, key), psutil.Process(process.pid)),
+                    ]
+                    print(key)
+                    report(ways, compare(ways, values, options.rounds, options.seconds), "item")
+
+
+if __name__ == "__main__":
+    main()
