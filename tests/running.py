@@ -36,6 +36,8 @@ IMG2VEC = "img2vec-neural"
 CONSE = "builtin/conse-en"
 CLIP = "multi2vec-clip"
 BIND = "multi2vec-bind"
+# The largest of models, converted on a busy machine; whoever fails to start says so at once.
+_START_SECONDS = 600
 TINY_IMAGEBIND = Path(__file__).parent / "fixtures/imagebind"
 
 
@@ -183,7 +185,7 @@ def process(
     running = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
     caller = Caller(f"http://127.0.0.1:{port}")
     try:
-        wait_for(partial(_is_ready, caller, running))
+        wait_for(partial(_is_ready, caller, running), _START_SECONDS)
         yield caller, running
     finally:
         caller.close()
