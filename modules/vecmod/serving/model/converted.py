@@ -28,11 +28,15 @@ def graph_path(folder: Path, modality: str) -> Path:
 
 def with_graphs(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with the towers whose graphs are in its folder, if any are; else as it is."""
-    graphs = {modality: graph_path(folder, name) for modality, name in graph_names(recipe).items()}
+    graphs = {
+        recipe.towers[modality].network: graph_path(folder, modality)
+        for modality in recipe.towers
+        if graph_path(folder, modality).is_file()
+    }
     towers = {
-        modality: replace(tower, network=_from_graph(tower.network, graphs[modality]))
+        modality: replace(tower, network=_from_graph(tower.network, graphs[tower.network]))
         for modality, tower in recipe.towers.items()
-        if graphs[modality].is_file()
+        if tower.network in graphs
     }
     if not towers:
         return recipe
