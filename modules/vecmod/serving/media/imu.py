@@ -45,7 +45,7 @@ def read_imu(data: bytes, limits: ImuLimits) -> FloatArray:
 
 
 def _at_once(lines: list[bytes]) -> FloatArray | None:
-    """The numbers, if there is nothing to complain of: ten times as fast as line by line, but silent on what is wrong."""
+    """The numbers, if there is nothing to complain of: ten times as fast as line by line, silent on what is wrong."""
     given = [line for line in lines if line.strip()]
     if len(given) < _FEWEST or max(map(len, given)) > _LINE_BYTES:
         return None
