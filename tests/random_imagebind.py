@@ -41,4 +41,4 @@ def write(config: Config, folder: Path, modalities: Iterable[str] = ()) -> Path:
 def _tensor(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     if name.endswith(("norm_1.weight", "norm_2.weight", "norm_layer.weight", "layer.0.weight")):
         return np.ones(shape, np.float32)
-    return rng.standard_normal(shape, np.float32) * np.float32(0.02)
+    return np.asarray(rng.standard_normal(shape, np.float32) * np.float32(0.02), np.float32)

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,6 +35,8 @@ from vecmod.serving.service_settings import MIB, ServiceSettings
 
 _log = logging.getLogger(__name__)
 
+# Seconds that one item may take in the warm-up for a full batch to follow: of ImageBind that takes a minute on two cores.
+_SOON = 0.5
 _OPERATOR_FAULTS = (DecoderUnavailable, EngineUnavailable, WeightsNotFound, UnreadableWeights)
 
 
@@ -147,7 +150,7 @@ def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:
 
 
 def load_pipeline(family: Family, settings: ServiceSettings, metrics: Metrics) -> Pipeline:
-    """Load the model, prove it with a full batch, and put it behind a pipeline.
+    """Load the model, prove it with blank items, and put it behind a pipeline.
 
     Raises:
         StartupFault: if weights or engine are not as they must be.
@@ -195,11 +198,18 @@ def weights_place(settings: ServiceSettings) -> WeightsPlace:
 
 
 def _warm_up(model: Model) -> None:
-    for modality, dim in model.dimensions.items():
-        size = model.batch_sizes[modality]
-        vectors = model.embed(modality, [model.blank(modality)] * size)
-        if vectors.shape != (size, dim) or not np.isfinite(vectors).all():
-            raise StartupFault(f"the model gave no usable vectors for {modality}: shape {vectors.shape}")
+    """One item of each modality, and a full batch where that does not keep the service from starting."""
+    for modality in model.dimensions:
+        began = time.monotonic()
+        _try(model, modality, 1)
+        if time.monotonic() - began < _SOON:
+            _try(model, modality, model.batch_sizes[modality])
+
+
+def _try(model: Model, modality: str, size: int) -> None:
+    vectors = model.embed(modality, [model.blank(modality)] * size)
+    if vectors.shape != (size, model.dimensions[modality]) or not np.isfinite(vectors).all():
+        raise StartupFault(f"the model gave no usable vectors for {modality}: shape {vectors.shape}")
 
 
 def _remote_files(settings: ServiceSettings) -> RemoteFiles:

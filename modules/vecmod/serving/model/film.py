@@ -41,7 +41,7 @@ class FilmSteps(Steps):
 
     def blank(self) -> Inputs:
         """No light."""
-        return np.zeros((self.clips, 3 * _ENDS, SIDE, SIDE), np.float32)
+        return np.zeros((1, 3 * _ENDS, SIDE, SIDE), np.float32)
 
     def describe(self) -> str:
         """One line for ``/meta``."""
@@ -67,7 +67,7 @@ class FrameSteps(Steps):
 
     def blank(self) -> Inputs:
         """No light."""
-        return np.stack([self.picture.blank()] * self.clips)
+        return self.picture.blank()[None]
 
     def describe(self) -> str:
         """One line for ``/meta``."""

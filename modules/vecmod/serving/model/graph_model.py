@@ -53,7 +53,7 @@ class GraphModel:
         return scale(embed_clips(run, items, self._most)) if steps.clips > 1 else run(steps.batch(items))
 
     def blank(self, modality: str) -> Inputs:
-        """The largest item without content, prepared."""
+        """An item without content, prepared."""
         return self._steps[modality].blank()
 
     def meta(self) -> ModelMeta:

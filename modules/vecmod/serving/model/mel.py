@@ -43,7 +43,7 @@ class SoundSteps(Steps):
 
     def blank(self) -> Inputs:
         """As loud as the average."""
-        return np.zeros((CLIPS, 1, BANDS, COLUMNS), np.float32)
+        return np.zeros((1, 1, BANDS, COLUMNS), np.float32)
 
     def describe(self) -> str:
         """One line for ``/meta``."""

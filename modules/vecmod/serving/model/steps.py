@@ -40,7 +40,7 @@ class Steps(ABC):
 
     @abstractmethod
     def blank(self) -> Inputs:
-        """The largest input that there can be, without content, for the warm-up."""
+        """What is prepared of an item without content, for the warm-up; of several clips, one will do."""
 
     @abstractmethod
     def describe(self) -> str:
