@@ -35,7 +35,7 @@ from vecmod.serving.service_settings import MIB, ServiceSettings
 
 _log = logging.getLogger(__name__)
 
-# Seconds that one item may take in the warm-up for a full batch to follow: of ImageBind that takes a minute on two cores.
+# Seconds that one item may take in the warm-up for a full batch to follow: of ImageBind that takes a minute on 2 cores.
 _SOON = 0.5
 _OPERATOR_FAULTS = (DecoderUnavailable, EngineUnavailable, WeightsNotFound, UnreadableWeights)
 
