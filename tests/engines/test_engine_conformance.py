@@ -169,6 +169,24 @@ def test_a_damaged_graph_in_the_cache_is_made_again(left: int, tmp_path: Path) -
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("left", [None, 0, 1000])
+def test_numbers_that_are_lost_in_the_cache_are_made_again(
+    left: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vecmod.serving.engine.onnx_graph._BESIDE_LIMIT", 500)
+    monkeypatch.setattr("vecmod.serving.engine.onnx_graph._SMALL", 100)
+    path = cached_graph(NETWORK, tmp_path)
+    (beside,) = path.parent.glob("*.data")
+    if left is None:
+        beside.unlink()
+    else:
+        beside.write_bytes(beside.read_bytes()[:left])
+    engine = load_engine(NETWORK, EngineChoice("onnx", "cpu", 1, tmp_path))
+    batch = RANDOM.normal(size=(2, 3, 16, 16)).astype(np.float32)
+    np.testing.assert_allclose(engine.run(batch), by_hand(batch), atol=1e-5)
+    assert len(list(path.parent.glob("*.data"))) == 1
+
+
 def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def choose(name: str, device: str = "cpu") -> str:
         return engine_name(EngineChoice(name, device, 1, tmp_path))
