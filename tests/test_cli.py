@@ -101,8 +101,8 @@ def test_a_service_killed_in_the_middle_loses_and_doubles_nothing(cache: Path, t
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["search"], "say what to search by: --image FILE, --text WORDS or --object ID"),
-        (["search", "--image", "a", "--object", "b"], "one of them"),
+        (["search"], "say what to search by, with one of --image, --text"),
+        (["search", "--image", "a", "--object", "b"], "with one of --image"),
         (["search", "--object", "x", "--store", "memory://"], "the store is empty; fill it with vecmod insert"),
         (
             ["search", "--object", "x", "--store", "ftp://x"],
@@ -218,11 +218,11 @@ def test_file_names_that_are_no_text(service: running.Caller, tmp_path: Path) ->
     assert "4 unchanged, 1 failed" in insert(folder, tmp_path, service.url).stdout
 
 
-def test_a_folder_without_pictures(service: running.Caller, tmp_path: Path) -> None:
+def test_a_folder_without_media(service: running.Caller, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = insert(tmp_path / "empty", tmp_path, service.url)
     assert done.returncode == 2
-    assert "has no pictures: files ending in .avif, .bmp" in done.stderr
+    assert "has nothing for class Photo: files ending in .avif, .bmp" in done.stderr
 
 
 def test_a_store_that_another_process_holds(service: running.Caller, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from rich.table import Table
 from vecmod.host.catalog import IMG2VEC_NEURAL, MULTI2VEC_CLIP, KnownModule
 from vecmod.host.client import ServiceClient
 from vecmod.host.collection import Collection
-from vecmod.host.folder import objects_of, picture_files
+from vecmod.host.folder import MediaFolder
 from vecmod.host.host_errors import ServiceUnreachable
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.module_host import ModuleHost
@@ -94,7 +94,7 @@ def _ask_all(console: Console, samples: Path, store: Path, origins: list[str]) -
 def _query_table(photos: Collection, queries: Path) -> tuple[Table, list[str]]:
     table = Table("query", "nearest photo", "distance", "second", "distance", title="near_image")
     missed = []
-    for query in picture_files(queries):
+    for query in sorted(queries.iterdir()):
         first, second = photos.near_image(query, limit=2)
         # A query is named after its photo: cat-crop.png was made from cat.jpg.
         found = Path(first.properties["path"]).stem == query.stem.partition("-")[0]
@@ -105,7 +105,7 @@ def _query_table(photos: Collection, queries: Path) -> tuple[Table, list[str]]:
 
 def _insert(console: Console, host: ModuleHost, samples: Path, part: _Part) -> Collection:
     photos = host.create_class(json.loads((samples / part.class_file).read_text("utf-8")))
-    report = photos.insert_many(objects_of(photos.config, samples / "photos", picture_files(samples / "photos")))
+    report = photos.insert_many(MediaFolder(photos.config, samples / "photos").objects())
     console.print(f"{photos.config.name}: {report.stored} photos stored, {report.unchanged} were there unchanged\n")
     return photos
 
