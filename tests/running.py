@@ -178,10 +178,13 @@ def free_port() -> int:
 def process(
     cache: Path, port: int, package: str = "img2vec_neural", **variables: object
 ) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
-    """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready."""
+    """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready.
+
+    ``package`` may have arguments behind it.
+    """
     given = {"VECMOD_PORT": port, "VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **variables}
     environ = {**os.environ, **{name: str(value) for name, value in given.items()}}
-    command = [sys.executable, "-m", package]
+    command = [sys.executable, "-m", *package.split()]
     running = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
     caller = Caller(f"http://127.0.0.1:{port}")
     try:
