@@ -16,6 +16,7 @@ import pytest
 import running
 import tiny_clip
 from bind_golden import write_checkpoint
+from vecmod.contract.environment import OUR_VARIABLES
 
 ROOT = Path(__file__).parents[1]
 FILES = {name: ROOT / name / "Dockerfile" for name in (running.IMG2VEC, running.CLIP, running.BIND)}
@@ -125,6 +126,38 @@ def test_what_was_converted_is_served_and_found_healthy(name: str, tmp_path: Pat
         # The command is the process itself, not a shell that keeps signals from it.
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_the_image_with_packages_serves_what_is_mounted(tmp_path: Path) -> None:
+    """As docker-compose.yml starts it: with ImageBind's weights, which it converts itself."""
+    compose = (ROOT / "docker-compose.yml").read_text()
+    variables = set(re.findall(r"^ {6}(\w+): ", compose[compose.index("  multi2vec-bind:") :], re.MULTILINE))
+    mounted = {
+        "MODEL_NAME": "imagebind_huge",
+        "VECMOD_MODEL_PATH": str(write_checkpoint(tmp_path)),
+        "VECMOD_OFFLINE": "0",
+        "VECMOD_CACHE_DIR": str(tmp_path / "volume"),
+    }
+    assert set(mounted) <= variables
+    port = running.free_port()
+    given = {**environment(BUILT["bind-builtin"], tmp_path), "VECMOD_HOST": "127.0.0.1", **mounted}
+    given["PATH"] = f"{HERE}:/usr/bin:/bin"
+    with running.command(json.loads(the_last(running.BIND, "CMD")), port, given) as (service, _):
+        assert service("GET", "/meta").json()["model"] == "ImageBindModel"
+    assert len(list((tmp_path / "volume/graphs").glob("*.onnx"))) == 6
+
+
+def test_compose_names_what_there_is() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert set(re.findall(r"VECMOD_\w+", text)) <= OUR_VARIABLES
+    assert {ROOT / path for path in re.findall(r"dockerfile: (\S+)", text)} <= set(FILES.values())
+    ports = re.findall(r"127\.0\.0\.1:(\d+):\d+", text)
+    assert len(ports) == len(set(ports))
+    used = re.findall(r'volumes: \["([\w-]+):/', text)
+    assert set(used) == set(re.findall(r"^  ([\w-]+):$", text[text.index("\nvolumes:") :], re.MULTILINE))
+    # What belongs to the image's user there.
+    assert any(rest.endswith("/var/cache/vecmod") for _, rest in instructions(running.BIND))
+    assert "bind-weights:/var/cache/vecmod" in text
 
 
 def test_without_consent_the_build_stops(tmp_path: Path) -> None:

@@ -11,7 +11,11 @@ import pytest
 
 import running
 from bind_golden import LISTS, LONG, TEXTS, WEIGHTS, assert_equal, error_of, files_of, golden, write_checkpoint
+from multi2vec_bind.imagebind_recipe import imagebind
 from start import start, vecmod
+from vecmod.serving import convert as converting
+from vecmod.serving.engine.onnx_graph import BESIDE_LIMIT
+from vecmod.serving.model.weights import WeightsPlace
 
 GRAPHS = {"text.onnx", "image.onnx", "audio.onnx", "imu.onnx", "thermal.onnx", "depth.onnx"}
 TESTS = Path(__file__).parents[1]
@@ -107,6 +111,18 @@ def test_served_in_part_and_in_ways_that_differ_from_the_official_one(tmp_path: 
         vectors = np.array(service("POST", "/vectorize", {"texts": TEXTS}).json()["textVectors"])
     theirs = golden("text")
     assert_equal(vectors, theirs / np.linalg.norm(theirs, axis=1, keepdims=True))
+
+
+def test_numbers_that_lie_beside_their_graphs_move_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of the large model do: a graph with its numbers in it would be copied again and again on its way."""
+    assert BESIDE_LIMIT < 354_038_570 * 4 < 2**31
+    monkeypatch.setattr(converting, "BESIDE_LIMIT", 0)
+    recipe = imagebind(WeightsPlace(write_source("file", tmp_path / "source"), tmp_path, offline=True))
+    converting.convert(recipe, tmp_path / "written")
+    output = (tmp_path / "written").rename(tmp_path / "moved")
+    assert len(list(output.glob("*.data"))) == len(GRAPHS) == len(list(output.glob("*.onnx")))
+    with image(output, tmp_path / "cache") as service:
+        assert_golden(service)
 
 
 def test_what_cannot_be_converted_says_why(tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ def _download(remote: RemoteWeights, partial: Path) -> None:
                 most = max(most, size)
                 if misses == _MISSES:
                     raise
-                _log.warning("the download broke off at %.2f GB (%s); going on", size / _GB, type(error).__name__)
+                reason = type(getattr(error, "reason", error)).__name__
+                _log.warning("the download broke off at %.2f GB (%s); going on", size / _GB, reason)
                 time.sleep(_PAUSE * 2**misses)
 
 
