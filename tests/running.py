@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -174,15 +174,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def environ(variables: Mapping[str, object]) -> dict[str, str]:
+    """Ours, with these variables."""
+    return {**os.environ, **{name: str(value) for name, value in variables.items()}}
+
+
 @contextmanager
 def process(
     cache: Path, port: int, package: str = "img2vec_neural", **variables: object
 ) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
-    """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready."""
-    given = {"VECMOD_PORT": port, "VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **variables}
-    environ = {**os.environ, **{name: str(value) for name, value in given.items()}}
-    command = [sys.executable, "-m", package]
-    running = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
+    """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready.
+
+    ``package`` may have arguments behind it.
+    """
+    given = {"VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **variables}
+    with command([sys.executable, "-m", *package.split()], port, given) as running:
+        yield running
+
+
+@contextmanager
+def command(
+    arguments: Sequence[str], port: int, variables: Mapping[str, object], cwd: Path | None = None
+) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
+    """A command that becomes a service, ready."""
+    given = environ({"VECMOD_PORT": port, **variables})
+    running = subprocess.Popen(arguments, env=given, cwd=cwd, stderr=subprocess.PIPE, text=True)
     caller = Caller(f"http://127.0.0.1:{port}")
     try:
         wait_for(partial(_is_ready, caller, running), _START_SECONDS)

@@ -68,9 +68,9 @@ def imagebind(place: WeightsPlace, options: ImageBindOptions = ImageBindOptions(
         WeightsNotFound: if there are no weights, or they may not be fetched.
         UnreadableWeights: if they are not what the configuration says.
     """
-    source = place.path if place.path is not None else _fetched(place, options)
+    file = _fetched(place, options) if place.path is None else find_tensors(place.path)
+    source = place.path or file.path
     folder = source if source.is_dir() else source.parent
-    file = find_tensors(source) if source.is_dir() else WeightsFile.at(source)
     _log.warning("the licence of ImageBind's weights forbids commercial use: CC BY-NC-SA 4.0")
     recipe = Recipe(
         name="imagebind",
@@ -99,7 +99,7 @@ def _towers(found: dict[str, TrainedNetwork], options: ImageBindOptions) -> dict
     return {modality: Tower(*tower) for modality, tower in steps.items()}
 
 
-def _fetched(place: WeightsPlace, options: ImageBindOptions) -> Path:
+def _fetched(place: WeightsPlace, options: ImageBindOptions) -> WeightsFile:
     if not options.may_fetch:
         raise WeightsNotFound(
             f"the weights of ImageBind ({CHECKPOINT.size / 1e9:.1f} GB) may not be used commercially (CC BY-NC-SA "

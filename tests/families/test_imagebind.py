@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-import torch
 from safetensors.numpy import load_file, save_file
 from transformers import CLIPTokenizer
 
 import tiny_clip
+from bind_golden import LONG, TEXTS, WEIGHTS, assert_equal, write_checkpoint
 from multi2vec_bind.imagebind import networks, text_steps
 from multi2vec_bind.imagebind_config import HUGE, Config, read_config
 from multi2vec_bind.imagebind_weights import prepare, published
@@ -31,15 +31,11 @@ from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import WeightsFile, WeightsNotFound
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/imagebind"
-WEIGHTS = FIXTURES / "weights.safetensors"
 CONFIG = read_config(FIXTURES / "config.json")
 INPUTS = np.load(FIXTURES / "inputs.npz")
 OUTPUTS = np.load(FIXTURES / "outputs.npz")
 TOKENS = np.load(FIXTURES / "tokens.npz")
-TEXTS: list[str] = json.loads((FIXTURES / "texts.json").read_text("utf-8"))
 MODALITIES = ("vision", "text", "audio", "depth", "thermal", "imu")
-# Longer than 75 tokens.
-LONG = slice(21, 24)
 
 
 def model_inputs() -> dict[str, tuple[str, Any]]:
@@ -69,13 +65,6 @@ def engines(request: pytest.FixtureRequest, cache: Path) -> Iterator[dict[str, E
     yield loaded
     for engine in loaded.values():
         engine.close()
-
-
-def assert_equal(ours: np.ndarray, theirs: np.ndarray) -> None:
-    """As exact as single precision allows: every mistake that was tried on purpose gives more than 1e-5."""
-    assert np.abs(ours - theirs).max() / np.abs(theirs).max() <= 5e-6
-    lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
-    assert ((ours * theirs).sum(axis=1) / lengths).min() >= 0.99999
 
 
 def test_every_expected_vector_is_asked_for() -> None:
@@ -161,9 +150,7 @@ def test_texts_to_vectors(engines: dict[str, Engine], vocabulary: Path) -> None:
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_the_published_form(zipped: bool, tmp_path: Path, cache: Path) -> None:
-    path = tmp_path / "imagebind.pth"
-    state = {name: torch.from_numpy(tensor) for name, tensor in load_file(WEIGHTS).items()}
-    torch.save(state, path, _use_new_zipfile_serialization=zipped)
+    path = write_checkpoint(tmp_path, zipped=zipped)
     engine = load_engine(networks(WeightsFile.at(path), CONFIG)["imu"], EngineChoice("onnx", "cpu", 1, cache))
     assert_equal(embed_clips(engine.run, list(CASES["imu"][1]), most=9), OUTPUTS["imu"])
 

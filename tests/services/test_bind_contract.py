@@ -10,35 +10,17 @@ import numpy as np
 import pytest
 
 import running
-from bind_golden import FOLDER, raw
+from bind_golden import AUDIO_ERROR, FOLDER, LISTS, LONG, TEXTS, assert_equal, error_of, files_of, golden, raw
 from pictures import b64
 
-TEXTS: list[str] = json.loads((FOLDER / "texts.json").read_text("utf-8"))
 EXAMPLES: list[dict[str, Any]] = json.loads((FOLDER / "e2e/http_examples.json").read_text("utf-8"))
-LISTS = {
-    "images": ("imageVectors", "image", "images"),
-    "audio": ("audioVectors", "audio", "audio"),
-    "video": ("videoVectors", "video", "video"),
-    "imu": ("imuVectors", "imu", "imu"),
-    "thermal": ("thermalVectors", "thermal", "images"),
-    "depth": ("depthVectors", "depth", "images"),
-}
 ANSWERS = {"textVectors", *(answer for answer, _, _ in LISTS.values())}
-# Longer than 75 tokens.
-LONG = slice(21, 24)
-# Sounds of another rate: their resampling is as exact as float32 is.
-AUDIO_ERROR = 1e-5
 
 
 @pytest.fixture(scope="module", params=["onnx", "torch"])
 def service(request: pytest.FixtureRequest, cache: Path) -> Iterator[running.Caller]:
     with running.in_thread(running.bind(cache, VECMOD_ENGINE=request.param)) as caller:
         yield caller
-
-
-def golden(key: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-    with np.load(FOLDER / "e2e/vectors.npz") as file:
-        return np.asarray(file[key])
 
 
 def vectorize(service: running.Caller, **lists: object) -> dict[str, list[Any]]:
@@ -48,23 +30,11 @@ def vectorize(service: running.Caller, **lists: object) -> dict[str, list[Any]]:
     return dict(answer.json())
 
 
-def files_of(kind: str) -> list[str]:
-    return [b64(raw(kind, path.name)) for path in sorted((FOLDER / "raw" / kind).iterdir())]
-
-
-def assert_equal(ours: object, theirs: np.ndarray[Any, Any], error: float = 5e-6) -> None:
-    found = np.array(ours)
-    assert found.shape == theirs.shape
-    assert np.abs(found - theirs).max() / np.abs(theirs).max() <= error
-    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(theirs, axis=1)
-    assert ((found * theirs).sum(axis=1) / lengths).min() >= 0.99999
-
-
 @pytest.mark.parametrize("key", LISTS)
 def test_files_to_vectors(key: str, service: running.Caller) -> None:
     answer, name, kind = LISTS[key]
     given = vectorize(service, **{key: files_of(kind)})
-    assert_equal(given[answer], golden(name), AUDIO_ERROR if key == "audio" else 5e-6)
+    assert_equal(given[answer], golden(name), error_of(key))
     assert all(not given[other] for other in ANSWERS - {answer})
 
 

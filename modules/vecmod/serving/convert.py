@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from vecmod.contract.environment import SettingsError
 from vecmod.serving.engine.network import TrainedNetwork
-from vecmod.serving.engine.onnx_graph import write_graph
+from vecmod.serving.engine.onnx_graph import BESIDE_LIMIT, write_graph
 from vecmod.serving.http.lifecycle import StartupFault
 from vecmod.serving.model.converted import IMAGE_FOLDER, TEXT_FOLDER, copy_descriptions, graph_names, graph_path
 from vecmod.serving.model.families import UnknownName
@@ -76,7 +76,7 @@ def _convert_folders(recipe: Recipe, output: Path) -> None:
         copy_descriptions(source, place)
     for name, network in networks.items():
         if names[name] == name:
-            write_graph(network, graph_path(places[name], name))
+            write_graph(network, graph_path(places[name], name), BESIDE_LIMIT)
 
 
 def _trained(tower: Tower) -> TrainedNetwork:

@@ -28,8 +28,8 @@ DIGEST_KEY = "vecmod.weights_sha256"
 
 # protobuf ends at 2 GiB; the rest is room for the graph itself.
 _INLINE_LIMIT = 2**31 - 2**26
-# In the cache, where files need not travel: what stands beside a graph is mapped, what is in it is copied six times.
-_BESIDE_LIMIT = 2**26
+# Where files stay together, as in the cache: what stands beside a graph is mapped, what is in it is copied six times.
+BESIDE_LIMIT = 2**26
 # So small a tensor always stays in the graph: onnxruntime wants to see shapes, for one, before it opens other files.
 _SMALL = 1024
 # Where external numbers begin: on a page, so that they can be mapped.
@@ -132,5 +132,5 @@ def cached_graph(trained: TrainedNetwork, cache: Path) -> Path:
     key = hashlib.sha256(said.encode()).hexdigest()[:16]
     path = cache / "graphs" / f"{trained.name.replace('/', '-')}-{key}.onnx"
     if not path.exists():
-        write_graph(trained, path, _BESIDE_LIMIT)
+        write_graph(trained, path, BESIDE_LIMIT)
     return path

@@ -58,8 +58,7 @@ def create_app(parts: AppParts) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         starting = asyncio.create_task(parts.lifecycle.start())
         yield
-        await starting
-        await parts.lifecycle.stop()
+        await parts.lifecycle.stop(starting)
 
     return Starlette(
         routes=[

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
 from vecmod.contract.errors import NotReady
@@ -39,15 +40,20 @@ class Lifecycle:
         self._load = load
         self._on_failure = on_failure
         self._pipeline: Pipeline | None = None
+        # Not the event loop's own threads, for which its end would wait.
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
 
     async def start(self) -> None:
         """Load and turn ready; a fault that an operator can mend is logged as one line, a bug with its traceback."""
         try:
-            self._pipeline = await asyncio.to_thread(self._load)
+            self._pipeline = await asyncio.get_running_loop().run_in_executor(self._loader, self._load)
         except StartupFault as fault:
             _log.error("cannot start: %s", fault)
         finally:
-            if self._pipeline is None:
+            self._loader.shutdown(wait=False)
+            if not self.closed:
+                _log.info("left before the model was loaded")
+            elif self._pipeline is None:
                 self.phase = Phase.FAILED
                 self._on_failure()
             elif self.phase is Phase.STARTING:
@@ -79,8 +85,16 @@ class Lifecycle:
         if self.phase is not Phase.READY:
             raise NotReady(f"the service is {self.phase}; send requests to another replica")
 
-    async def stop(self) -> None:
-        """Finish what was submitted and free the model; give up if that takes long, as everybody was answered."""
+    async def stop(self, starting: asyncio.Task[None]) -> None:
+        """Finish what was submitted and free the model; give up if that takes long, as everybody was answered.
+
+        Args:
+            starting: :meth:`start`, which may still wait for weights that are fetched for an hour.
+        """
+        await asyncio.wait({starting}, timeout=_CLOSE_SECONDS)
+        self.closed = starting.done()
+        if self.closed:
+            starting.result()
         if self._pipeline is None:
             return
         closing = threading.Thread(target=self._pipeline.close, daemon=True)

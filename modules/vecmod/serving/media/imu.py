@@ -1,7 +1,7 @@
 """Motion sensors: CSV to a table of numbers.
 
 The form is the official container's: one line of names, which is skipped whatever stands in it, then six numbers in
-each line, separated by commas (acceleration along three axes, rotation about them). That one fails with an internal
+each line, separated by commas (rotation about three axes, acceleration along them). That one fails with an internal
 error where something else stands; here the line is named.
 """
 

@@ -30,6 +30,8 @@ _DTYPES = {
 EVERY = ("",)
 # First value of a legacy file, see torch/serialization.py.
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+# What a zip archive begins with; the list of its files stands at its end.
+_ZIP_MAGIC = b"PK\3\4"
 
 
 class UnreadableWeights(Exception):
@@ -136,6 +138,9 @@ def _read_zip(file: BufferedReader, prefixes: tuple[str, ...]) -> dict[str, Arra
 
 
 def _read_legacy(file: BufferedReader, prefixes: tuple[str, ...]) -> dict[str, Array]:
+    if file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC:
+        raise UnreadableWeights("the file is cut off; fetch it again")
+    file.seek(0)
     if _Unpickler(file).load() != _LEGACY_MAGIC:
         raise UnreadableWeights("the legacy header is missing")
     for _ in ("protocol", "system"):

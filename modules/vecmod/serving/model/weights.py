@@ -26,7 +26,8 @@ DESCRIPTIONS = (".json", ".txt", ".model")
 # Stands in a converted folder for the weights file, and says which it was.
 STAND_IN = "converted.json"
 # Best first: safetensors can hold nothing but tensors.
-_SUFFIXES = (ONNX, SAFETENSORS, *TORCH_SUFFIXES)
+_TENSORS = (SAFETENSORS, *TORCH_SUFFIXES)
+_SUFFIXES = (ONNX, *_TENSORS)
 _BFLOAT16 = "BF16"
 # safetensors' names.
 _DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
@@ -134,16 +135,20 @@ def network_of(file: WeightsFile, name: str, network: Network, input_shape: tupl
 def find_tensors(folder: Path, *names: str) -> WeightsFile:
     """The file of a model folder that holds its tensors: the first of the usual names, or the only one of its kind.
 
+    What is no folder must be that file itself.
+
     Raises:
         WeightsNotFound: if there is none, or several of a kind.
     """
+    if not folder.is_dir():
+        return WeightsFile.at(_local_file(folder, _TENSORS))
     if (folder / STAND_IN).is_file():
         said = _stand_in(folder)
         return WeightsFile(folder / said["file"], said["sha256"])
     for name in names or usual_names(file.name for file in folder.iterdir()):
         if (folder / name).is_file():
             return WeightsFile.at(folder / name)
-    return WeightsFile.at(_local_file(folder, (SAFETENSORS, *TORCH_SUFFIXES)))
+    return WeightsFile.at(_local_file(folder, _TENSORS))
 
 
 def usual_names(there: Iterable[str]) -> tuple[str, ...]:
@@ -158,7 +163,7 @@ def usual_names(there: Iterable[str]) -> tuple[str, ...]:
 
 def tensor_names(folder: Path) -> set[str]:
     """The names of the weights files directly in a folder, and of the one that something stands in for."""
-    there = {path.name for path in folder.iterdir() if path.suffix in (SAFETENSORS, *TORCH_SUFFIXES)}
+    there = {path.name for path in folder.iterdir() if path.suffix in _TENSORS}
     return there | ({_stand_in(folder)["file"]} if (folder / STAND_IN).is_file() else set())
 
 
