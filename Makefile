@@ -13,7 +13,7 @@ VOCABULARY := open-clip-torch
 
 .PHONY: demo test check format lock bench clean
 
-demo: $(VENV)/.demo  ## start a service, insert the sample photos, ask for them (CHECK=1: exit after the table)
+demo: $(VENV)/.demo  ## start the services, insert sample photos and films, ask for them (CHECK=1: exit after the tables)
 	$(BIN)/vecmod demo $(if $(CHECK),--check)
 
 test: $(VENV)/.dev  ## all tests

@@ -1,5 +1,6 @@
 """A recording HTTP server in the place of an inference service: answers what a test says, notes what it was sent."""
 
+import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -61,6 +62,26 @@ def by_lists(vectors: dict[str, Any], extra: dict[str, Any]) -> Callable[[Sent],
         return 200, json.dumps({**answer, **extra}), {}
 
     return reply
+
+
+def by_content(sent: Sent) -> tuple[int, str, dict[str, str]]:
+    """Answers like multi2vec: the numbers that stand in each medium; 1, 1, 1 for texts, and for media without any."""
+    if sent.method == "GET":
+        return 204, "", {}
+    body = json.loads(sent.body)
+    answer = {
+        modality.answer: [_numbers_in(value) for value in body[modality.plural]]
+        for modality in MODALITIES
+        if modality.plural in body
+    }
+    return 200, json.dumps(answer), {}
+
+
+def _numbers_in(value: str) -> list[float]:
+    try:
+        return [float(word) for word in base64.b64decode(value, validate=True).split()]
+    except ValueError:
+        return [1.0, 1.0, 1.0]
 
 
 def always(status: int, body: str, **headers: str) -> Callable[[Sent], tuple[int, str, dict[str, str]]]:

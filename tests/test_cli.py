@@ -101,8 +101,8 @@ def test_a_service_killed_in_the_middle_loses_and_doubles_nothing(cache: Path, t
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["search"], "say what to search by: --image FILE, --text WORDS or --object ID"),
-        (["search", "--image", "a", "--object", "b"], "one of them"),
+        (["search"], "say what to search by, with one of --image, --text"),
+        (["search", "--image", "a", "--object", "b"], "with one of --image"),
         (["search", "--object", "x", "--store", "memory://"], "the store is empty; fill it with vecmod insert"),
         (
             ["search", "--object", "x", "--store", "ftp://x"],
@@ -218,11 +218,11 @@ def test_file_names_that_are_no_text(service: running.Caller, tmp_path: Path) ->
     assert "4 unchanged, 1 failed" in insert(folder, tmp_path, service.url).stdout
 
 
-def test_a_folder_without_pictures(service: running.Caller, tmp_path: Path) -> None:
+def test_a_folder_without_media(service: running.Caller, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = insert(tmp_path / "empty", tmp_path, service.url)
     assert done.returncode == 2
-    assert "has no pictures: files ending in .avif, .bmp" in done.stderr
+    assert "has nothing for class Photo: files ending in .avif, .bmp" in done.stderr
 
 
 def test_a_store_that_another_process_holds(service: running.Caller, tmp_path: Path) -> None:
@@ -252,15 +252,34 @@ def test_a_demo_that_is_ended_leaves_nothing_running(ending: signal.Signals, tmp
 
 
 def test_demo(tmp_path: Path) -> None:
-    for expected in ("PhotoInWords: 16 photos stored", "PhotoInWords: 0 photos stored"):
+    expected = {"cat-crop.png": "cat.jpg", "temple-webp.webp": "temple.jpg", "a hot drink": "coffee.jpg"}
+    of_films = {"cat-crop.png": "cat.mp4", "temple-webp.webp": "temple.mp4", "a rocket launch": "rocket.webm"}
+    for stored in (16, 0):
         done = vecmod("demo", "--check", cwd=tmp_path, VECMOD_CACHE_DIR=str(tmp_path / "cache"))
         assert done.returncode == 0, done.stderr
-        assert expected in done.stdout
-        for query, nearest in (
-            ("cat-crop.png", "cat.jpg"),
-            ("temple-webp.webp", "temple.jpg"),
-            ("a hot drink", "coffee"),
-        ):
-            assert any(query in line and nearest in line for line in done.stdout.splitlines())
-    for service in ("img2vec-neural", "multi2vec-clip"):
+        assert f"PhotoInWords: {stored} photos stored" in done.stdout
+        assert f"Film: {stored // 4} films stored" in done.stdout
+        photos, films = done.stdout.split("multi2vec-bind serves builtin/conse-en")
+        for shown, answers in ((photos, expected), (films, of_films)):
+            for query, nearest in answers.items():
+                assert any(query in line and nearest in line for line in shown.splitlines())
+        assert "It embeds no sounds and no motion" in done.stdout
+        assert "VECMOD_ACCEPT_NONCOMMERCIAL=1 vecmod serve multi2vec-bind --model imagebind_huge" in done.stdout
+    for service in ("img2vec-neural", "multi2vec-clip", "multi2vec-bind"):
         assert "stopped" in (tmp_path / f".demo/{service}.log").read_text()
+
+
+def test_a_demo_whose_queries_miss_fails(tmp_path: Path) -> None:
+    samples = shutil.copytree(SAMPLES, tmp_path / "samples")
+    for cat, coffee in (("photos/cat.jpg", "photos/coffee.jpg"), ("films/cat.mp4", "films/coffee.mp4")):
+        (samples / cat).rename(tmp_path / "other")
+        (samples / coffee).rename(samples / cat)
+        (tmp_path / "other").rename(samples / coffee)
+    code = (
+        "import sys; from pathlib import Path; from rich.console import Console; from vecmod import demo; "
+        "demo.files = lambda _: Path('samples'); sys.exit(demo.run_demo(Console(width=200), Path('demo'), stay=False))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    pictures, words = ["cat-crop.png", "coffee-small.jpg"], ["a cat", "a pet animal", "a cup of coffee", "a hot drink"]
+    assert f"were made from: {', '.join(pictures + words + words + pictures)}" in " ".join(done.stdout.split())
+    assert done.returncode == 1

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -18,7 +17,7 @@ from vecmod import __version__
 from vecmod.contract.environment import SettingsError
 from vecmod.host.catalog import known_modules
 from vecmod.host.collection import Collection
-from vecmod.host.folder import PICTURE_SUFFIXES, objects_of, picture_files
+from vecmod.host.folder import MediaFolder
 from vecmod.host.host_errors import HostError, InvalidQuery
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.ingest import IngestReport
@@ -38,6 +37,7 @@ _err = Console(stderr=True)
 _NOT_INSTALLED = "this needs packages that are not installed ({}): pip install 'vecmod[serve,onnx]'"
 # Somebody sits in front of the command: long enough for a model to load, not for a coffee.
 _READY_SECONDS = 20.0
+_MOST_KINDS = 8
 _DEFAULT_SERVICE = "http://127.0.0.1:8080"
 
 Store = Annotated[
@@ -48,7 +48,7 @@ Service = Annotated[str | None, typer.Option(help=f"URL of the service; default:
 
 @app.command()
 def serve(
-    service: Annotated[str, typer.Argument(help="img2vec-neural or multi2vec-clip")],
+    service: Annotated[str, typer.Argument(help="img2vec-neural, multi2vec-clip or multi2vec-bind")],
     model: Annotated[str | None, typer.Option(help="model to serve; default: MODEL_NAME, the service's own")] = None,
     host: Annotated[str | None, typer.Option(help="address; default: VECMOD_HOST, 127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="port; default: VECMOD_PORT, 8080")] = None,
@@ -64,7 +64,7 @@ def serve(
 
 @app.command()
 def convert(
-    service: Annotated[str, typer.Argument(help="img2vec-neural or multi2vec-clip")],
+    service: Annotated[str, typer.Argument(help="img2vec-neural, multi2vec-clip or multi2vec-bind")],
     output: Annotated[Path, typer.Option(help="graph file to write, *.onnx; for model folders a new folder")],
     model: Annotated[str | None, typer.Option(help="model to convert; default: MODEL_NAME, the service's own")] = None,
     weights: Annotated[Path | None, typer.Option(help="weights; default: VECMOD_MODEL_PATH, else fetched")] = None,
@@ -80,30 +80,35 @@ def convert(
 
 @app.command()
 def insert(
-    folder: Annotated[Path, typer.Argument(help="folder with pictures", exists=True, file_okay=False)],
+    folder: Annotated[Path, typer.Argument(help="folder with media", exists=True, file_okay=False)],
     class_file: Annotated[Path, typer.Option(help="class definition, Weaviate's JSON", exists=True, dir_okay=False)],
     store: Store = None,
     service: Service = None,
 ) -> None:
-    """Insert a folder of pictures; run it again to go on where it stopped, or after pictures were added."""
+    """Insert a folder of pictures, sounds, films; run it again to go on where it stopped, or after files were added."""
     definition = _read_class(class_file)
     with _open_host(store, service, str(definition.get("vectorizer", ""))) as host:
+        config = host.read_class(definition)
+        media = MediaFolder(config, folder)
+        if not media.files:
+            _stop(f"{folder} has nothing for class {config.name}: files ending in {', '.join(sorted(media.takes))}")
         collection = host.create_class(definition)
-        files = picture_files(folder)
-        if not files:
-            _stop(f"{folder} has no pictures: files ending in {', '.join(sorted(PICTURE_SUFFIXES))}")
-        objects = partial(objects_of, collection.config, folder, files)
         with _progress() as progress:
-            task = progress.add_task(f"inserting into {collection.config.name}", total=len(files))
-            report = collection.insert_many(objects(), on_done=lambda count: progress.advance(task, count))
-        _print_report(report, {one["id"]: one["properties"]["path"] for one in objects()}, collection.count())
+            task = progress.add_task(f"inserting into {config.name}", total=len(media.files))
+            report = collection.insert_many(media.objects(), on_done=lambda count: progress.advance(task, count))
+        _print_report(report, media, collection.count())
     raise typer.Exit(1 if report.failed or report.stopped else 0)
 
 
 @app.command()
 def search(
-    image: Annotated[str | None, typer.Option(help="picture file to compare with")] = None,
-    text: Annotated[str | None, typer.Option(help="words to compare with, if the class's module reads text")] = None,
+    image: Annotated[Path | None, typer.Option(help="picture to compare with")] = None,
+    text: Annotated[str | None, typer.Option(help="words to compare with")] = None,
+    audio: Annotated[Path | None, typer.Option(help="sound to compare with")] = None,
+    video: Annotated[Path | None, typer.Option(help="film to compare with")] = None,
+    imu: Annotated[Path | None, typer.Option(help="motion sensors' readings to compare with, CSV")] = None,
+    thermal: Annotated[Path | None, typer.Option(help="thermal picture to compare with")] = None,
+    depth: Annotated[Path | None, typer.Option(help="depth picture to compare with")] = None,
     object_id: Annotated[str | None, typer.Option("--object", help="id of a stored object to compare with")] = None,
     class_name: Annotated[str | None, typer.Option("--class", help="class to search; default: the only one")] = None,
     limit: Annotated[int, typer.Option(help="hits at most")] = 10,
@@ -114,27 +119,34 @@ def search(
     store: Store = None,
     service: Service = None,
 ) -> None:
-    """Find the stored pictures nearest to a picture, to words, or to a stored object."""
-    if sum(given is not None for given in (image, text, object_id)) != 1:
-        _stop("say what to search by: --image FILE, --text WORDS or --object ID, one of them")
+    """Find what is stored nearest to a picture, words, a sound, ..., or to a stored object: by one of them."""
+    queries = {
+        "image": image,
+        "text": text,
+        "audio": audio,
+        "video": video,
+        "imu": imu,
+        "thermal": thermal,
+        "depth": depth,
+        "object": object_id,
+    }
+    given = [(name, query) for name, query in queries.items() if query is not None]
+    if len(given) != 1:
+        _stop(f"say what to search by, with one of --{', --'.join(queries)}")
     page: PageOptions = {"limit": limit, "offset": offset, "distance": distance, "filter": _read_filter(where)}
     with _open_host(store, service, "") as host:
         collection = _pick_class(host, class_name)
-        if image is not None:
-            hits = collection.near_image(Path(image), **page)
-        elif text is not None:
-            hits = collection.near_text(text, **page)
-        else:
-            hits = collection.near_object(str(object_id), **page)
+        ((name, query),) = given
+        hits: list[Hit] = getattr(collection, f"near_{name}")(query, **page)
     _print_json(hits) if as_json else _print_hits(hits)
 
 
 @app.command()
 def demo(
-    check: Annotated[bool, typer.Option(help="exit after the table; fail if a query missed its photo")] = False,
+    check: Annotated[bool, typer.Option(help="exit after the tables; fail if a query missed")] = False,
     folder: Annotated[Path, typer.Option(help="where the demo keeps its database")] = Path(".demo"),
 ) -> None:
-    """Start a service with the built-in model, insert the sample photos, ask for them with other pictures."""
+    """Start the services with built-in models, insert the sample photos and films, ask with pictures and in words."""
     from vecmod.demo import run_demo  # noqa: PLC0415 -- only this command starts processes
 
     try:
@@ -213,8 +225,9 @@ def _progress() -> Progress:
     )
 
 
-def _print_report(report: IngestReport, places: Mapping[str, str], count: int) -> None:
-    untried = len(places) - report.stored - report.unchanged - len(report.failed)
+def _print_report(report: IngestReport, media: MediaFolder, count: int) -> None:
+    untried = len(media.files) - report.stored - report.unchanged - len(report.failed)
+    places = {one["id"]: one["properties"]["path"] for one in media.objects()} if report.failed else {}
     for failed in report.failed:
         _err.print(f"[red]failed[/] {escape(places[failed.id])}: {escape(str(failed.error))}", soft_wrap=True)
     if report.stopped:
@@ -224,6 +237,12 @@ def _print_report(report: IngestReport, places: Mapping[str, str], count: int) -
         f"{report.stored} stored, {report.unchanged} unchanged, {len(report.failed)} failed, {untried} not tried; "
         f"{count} in the class now"
     )
+    if others := media.others.most_common():
+        kinds = [f"{number} {suffix or 'without a suffix'}" for suffix, number in others]
+        shown = ", ".join(kinds[:_MOST_KINDS]) + ", ..." * (len(kinds) > _MOST_KINDS)
+        _out.print(
+            f"{media.others.total()} left alone, as the class has no field for them: {escape(shown)}", soft_wrap=True
+        )
 
 
 def _print_hits(hits: list[Hit]) -> None:
@@ -234,7 +253,7 @@ def _print_hits(hits: list[Hit]) -> None:
 
 
 def hits_table(hits: list[Hit]) -> Table:
-    """Hits as a table: rank, distance, where the picture is, id."""
+    """Hits as a table: rank, distance, where the file is, id."""
     table = Table("#", "distance", "path", "id")
     for rank, hit in enumerate(hits, start=1):
         table.add_row(str(rank), f"{hit.distance:.4f}", escape(str(hit.properties.get("path", ""))), hit.id)

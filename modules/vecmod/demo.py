@@ -1,13 +1,8 @@
-"""The demo: what ``vecmod serve``, ``insert`` and ``search`` do, on the sample photos, in one go."""
+"""The demo: what ``vecmod serve``, ``insert`` and ``search`` do, on the sample photos and films, in one go."""
 
 import json
 import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import NamedTuple
@@ -15,41 +10,43 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from vecmod.host.catalog import IMG2VEC_NEURAL, MULTI2VEC_CLIP, KnownModule
-from vecmod.host.client import ServiceClient
+from vecmod.demo_services import DemoServices, Served
+from vecmod.host.catalog import IMG2VEC_NEURAL, MULTI2VEC_BIND, MULTI2VEC_CLIP
 from vecmod.host.collection import Collection
-from vecmod.host.folder import objects_of, picture_files
-from vecmod.host.host_errors import ServiceUnreachable
+from vecmod.host.folder import MediaFolder
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.module_host import ModuleHost
 from vecmod.host.stores.store import Hit
 
-_START_SECONDS = 120
-_STOP_SECONDS = 20
 _DISTANCE = 0.5
+_WHAT_IS_LEFT = """
+builtin/conse-en sees and reads: pictures, films, depth and thermal pictures, words. It embeds no sounds and no motion
+sensors; ImageBind embeds all seven. Its weights (4.8 GB, fetched once) may not be used commercially:
+  VECMOD_ACCEPT_NONCOMMERCIAL=1 vecmod serve multi2vec-bind --model imagebind_huge
+"""
 
 
 class _Part(NamedTuple):
-    """A class file, the module that vectorises it, the model and (if it is free) the port of its service."""
+    """The definition of a class, the folder with the samples that go into it, and the service that vectorises them."""
 
     class_file: str
-    module: KnownModule
-    model: str
-    port: int
+    folder: str
+    served: Served
 
 
-_BY_PICTURE = _Part("photo.class.json", IMG2VEC_NEURAL, "builtin/efficientnet-lite0", 8080)
-_BY_WORDS = _Part("photo-in-words.class.json", MULTI2VEC_CLIP, "builtin/conse-en", 8081)
-_PARTS = (_BY_PICTURE, _BY_WORDS)
+_BY_PICTURE = _Part("photo.class.json", "photos", Served(IMG2VEC_NEURAL, "builtin/efficientnet-lite0", 8080))
+_BY_WORDS = _Part("photo-in-words.class.json", "photos", Served(MULTI2VEC_CLIP, "builtin/conse-en", 8081))
+_FILMS = _Part("film.class.json", "films", Served(MULTI2VEC_BIND, "builtin/conse-en", 8082))
+_PARTS = (_BY_PICTURE, _BY_WORDS, _FILMS)
 
 
 def run_demo(console: Console, folder: Path, *, stay: bool) -> int:
-    """Run the demo; its exit code: 0 if every query found its photo first.
+    """Run the demo; its exit code: 0 if every query found its photo or film first.
 
     Args:
         console: where it prints.
-        folder: keeps database and log; made if it is missing.
-        stay: keep the service running until Ctrl-C.
+        folder: keeps database and logs; made if it is missing.
+        stay: keep the services running until Ctrl-C.
 
     Raises:
         HostError: if a step fails.
@@ -59,66 +56,81 @@ def run_demo(console: Console, folder: Path, *, stay: bool) -> int:
         signal.signal(signal.Signals[name], lambda number, _: sys.exit(128 + number))
     folder.mkdir(parents=True, exist_ok=True)
     store = folder / "photos.db"
-    with as_file(files("vecmod.samples")) as samples, ExitStack() as running:
-        services = [running.enter_context(_service(part, folder)) for part in _PARTS]
-        for service in services:
-            _wait_until_ready(service)
-            console.print(f"{service.part.module.name} serves {service.part.model} at {service.origin}")
-        origins = [service.origin for service in services]
-        missed = _ask_all(console, samples, store, origins)
+    with (
+        as_file(files("vecmod.samples")) as samples,
+        DemoServices([part.served for part in _PARTS], folder) as services,
+    ):
+        services.start(_BY_PICTURE.served)
+        services.start(_BY_WORDS.served)
+        missed = _ask_all(console, samples, store, services)
+        if missed:
+            console.print(f"[bold red]missed what they were made from:[/] {', '.join(missed)}")
         if stay:
-            _say_how_to_go_on(console, samples, store, origins)
-            _wait(services)
+            _say_how_to_go_on(console, samples, store, services)
+            services.watch()
     return 1 if missed else 0
 
 
-def _ask_all(console: Console, samples: Path, store: Path, origins: list[str]) -> list[str]:
+def _ask_all(console: Console, samples: Path, store: Path, services: DemoServices) -> list[str]:
     """Insert the samples and ask every query; names of the queries that missed."""
-    variables = {part.module.origin_variable: origin for part, origin in zip(_PARTS, origins, strict=True)}
-    enabled = ",".join(part.module.name for part in _PARTS)
+    variables = {served.module.origin_variable: origin for served, origin in services.origins.items()}
+    enabled = ",".join(part.served.module.name for part in _PARTS)
     settings = HostSettings.read({"ENABLE_MODULES": enabled, "VECMOD_STORE": str(store), **variables})
     with ModuleHost(settings) as host:
-        photos = _insert(console, host, samples, _BY_PICTURE)
-        table, missed = _query_table(photos, samples / "queries")
-        console.print(table)
+        _await(console, services, _BY_PICTURE)
+        photos = _filled(console, host, samples, _BY_PICTURE)
+        missed = _ask_by_picture(console, photos, samples / "queries")
         _show_limits(console, photos, samples)
-        photos = _insert(console, host, samples, _BY_WORDS)
-        table, missed_words = _text_table(photos, json.loads((samples / "questions.json").read_text("utf-8")))
-        console.print(table)
-        missed += missed_words
-    if missed:
-        console.print(f"[bold red]missed their photo:[/] {', '.join(missed)}")
+        _await(console, services, _BY_WORDS)
+        # Not before: it finds the graphs of the same model converted.
+        services.start(_FILMS.served)
+        photos = _filled(console, host, samples, _BY_WORDS)
+        missed += _ask_in_words(console, photos, samples / "questions.json")
+        _await(console, services, _FILMS)
+        films = _filled(console, host, samples, _FILMS)
+        missed += _ask_in_words(console, films, samples / "film-questions.json")
+        missed += _ask_by_picture(console, films, samples / "queries")
+        console.print(_WHAT_IS_LEFT, soft_wrap=True, highlight=False)
     return missed
 
 
-def _query_table(photos: Collection, queries: Path) -> tuple[Table, list[str]]:
-    table = Table("query", "nearest photo", "distance", "second", "distance", title="near_image")
+def _await(console: Console, services: DemoServices, part: _Part) -> None:
+    services.wait_until_ready(part.served)
+    console.print(f"{part.served.module.name} serves {part.served.model} at {services.origins[part.served]}")
+
+
+def _filled(console: Console, host: ModuleHost, samples: Path, part: _Part) -> Collection:
+    collection = host.create_class(json.loads((samples / part.class_file).read_text("utf-8")))
+    report = collection.insert_many(MediaFolder(collection.config, samples / part.folder).objects())
+    console.print(
+        f"{collection.config.name}: {report.stored} {part.folder} stored, {report.unchanged} were there unchanged\n"
+    )
+    return collection
+
+
+def _ask_by_picture(console: Console, collection: Collection, queries: Path) -> list[str]:
+    """A query is named after its photo, and a film is, too: cat-crop.png was made from cat.jpg."""
+    expected = {query: query.stem.partition("-")[0] for query in sorted(queries.iterdir())}
+    answers = [(query.name, stem, collection.near_image(query, limit=2)) for query, stem in expected.items()]
+    return _tell(console, f"{collection.config.name}: near_image", answers)
+
+
+def _ask_in_words(console: Console, collection: Collection, questions: Path) -> list[str]:
+    expected = json.loads(questions.read_text("utf-8"))
+    answers = [(words, Path(name).stem, collection.near_text(words, limit=2)) for words, name in expected.items()]
+    return _tell(console, f"{collection.config.name}: near_text", answers)
+
+
+def _tell(console: Console, title: str, answers: list[tuple[str, str, list[Hit]]]) -> list[str]:
+    """Print queries with their two nearest hits; those whose first one is not called what it should be."""
+    table = Table("query", "nearest", "distance", "second", "distance", title=title)
     missed = []
-    for query in picture_files(queries):
-        first, second = photos.near_image(query, limit=2)
-        # A query is named after its photo: cat-crop.png was made from cat.jpg.
-        found = Path(first.properties["path"]).stem == query.stem.partition("-")[0]
-        missed += [] if found else [query.name]
-        table.add_row(query.name, *_cells(first), *_cells(second), style="" if found else "red")
-    return table, missed
-
-
-def _insert(console: Console, host: ModuleHost, samples: Path, part: _Part) -> Collection:
-    photos = host.create_class(json.loads((samples / part.class_file).read_text("utf-8")))
-    report = photos.insert_many(objects_of(photos.config, samples / "photos", picture_files(samples / "photos")))
-    console.print(f"{photos.config.name}: {report.stored} photos stored, {report.unchanged} were there unchanged\n")
-    return photos
-
-
-def _text_table(photos: Collection, questions: dict[str, str]) -> tuple[Table, list[str]]:
-    table = Table("words", "nearest photo", "distance", "second", "distance", title="near_text")
-    missed = []
-    for words, photo in questions.items():
-        first, second = photos.near_text(words, limit=2)
-        found = first.properties["path"] == photo
-        missed += [] if found else [words]
-        table.add_row(words, *_cells(first), *_cells(second), style="" if found else "red")
-    return table, missed
+    for query, expected, (first, second) in answers:
+        found = Path(first.properties["path"]).stem == expected
+        missed += [] if found else [query]
+        table.add_row(query, *_cells(first), *_cells(second), style="" if found else "red")
+    console.print(table)
+    return missed
 
 
 def _cells(hit: Hit) -> tuple[str, str]:
@@ -133,76 +145,16 @@ def _show_limits(console: Console, photos: Collection, samples: Path) -> None:
     console.print(f"near_object {near[0].properties['path']}: {', '.join(hit.properties['path'] for hit in likes)}\n")
 
 
-class _Service(NamedTuple):
-    part: _Part
-    origin: str
-    process: subprocess.Popen[bytes]
-    log: Path
-
-
-@contextmanager
-def _service(part: _Part, folder: Path) -> Iterator[_Service]:
-    """A service in a process of its own, starting; stopped at the end of the block."""
-    port, log = _free_port(part.port), folder / f"{part.module.name}.log"
-    command = [sys.executable, "-m", "vecmod", "serve", part.module.name, "--model", part.model, "--port", str(port)]
-    with log.open("wb") as output:
-        # A group of its own: Ctrl-C is for the demo, which then stops the service in good order.
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)  # noqa: S603
-    try:
-        yield _Service(part, f"http://127.0.0.1:{port}", process, log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_ready(service: _Service) -> None:
-    client = ServiceClient(service.part.module, service.origin, timeout=0)
-    deadline = time.monotonic() + _START_SECONDS
-    while reason := client.is_ready():
-        if service.process.poll() is not None:
-            raise ServiceUnreachable(f"the service stopped at once: {service.log.read_text('utf-8')[-2000:]}")
-        if time.monotonic() > deadline:
-            raise ServiceUnreachable(
-                f"{service.part.module.name} was not ready within {_START_SECONDS} s ({reason}); see {service.log}"
-            )
-        time.sleep(0.1)
-    client.close()
-
-
-def _free_port(usual: int) -> int:
-    """The usual port if it is free, else any."""
-    for port in (usual, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ServiceUnreachable("this machine has no free port on 127.0.0.1")
-
-
-def _say_how_to_go_on(console: Console, samples: Path, store: Path, origins: list[str]) -> None:
-    by_picture, by_words = (f"--store {store} --service {origin}" for origin in origins)
+def _say_how_to_go_on(console: Console, samples: Path, store: Path, services: DemoServices) -> None:
+    by_picture, by_words, films = (f"--store {store} --service {origin}" for origin in services.origins.values())
     console.print(
         "The services go on. In another terminal:\n"
         f"  {sys.argv[0]} insert YOUR-FOLDER --class-file {samples / _BY_WORDS.class_file} {by_words}\n"
         f"  {sys.argv[0]} search --class PhotoInWords --text 'YOUR WORDS' {by_words}\n"
         f"  {sys.argv[0]} search --class Photo --image YOUR-PICTURE {by_picture}\n"
-        f"The routes are described at {' and '.join(f'{origin}/docs' for origin in origins)}\n"
+        f"  {sys.argv[0]} search --class Film --video YOUR-FILM {films}\n"
+        f"The routes are described at {', '.join(f'{origin}/docs' for origin in services.origins.values())}\n"
         "Ctrl-C here stops them; nothing else is left running.",
         soft_wrap=True,
         highlight=False,
     )
-
-
-def _wait(services: list[_Service]) -> None:
-    try:
-        while all(service.process.poll() is None for service in services):
-            time.sleep(0.2)
-    except KeyboardInterrupt:
-        return

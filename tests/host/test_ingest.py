@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fake_service import FakeService, Sent, by_image, fake_service
+import vecmod.host.ingest as ingest_module
+from fake_service import FakeService, Sent, always, by_image, fake_service
 from vecmod.host.catalog import IMG2VEC_NEURAL, known_modules
 from vecmod.host.classconfig import ClassConfig, parse_class
 from vecmod.host.client import ServiceClient
@@ -274,6 +275,32 @@ def test_objects_are_read_as_they_are_needed(fake: FakeService) -> None:
     counting.create_class("Photo", StoredClass(CONFIG.definition, 3))
     ingest(fake, counting, source())
     assert ahead <= 100 + 4 * 8
+
+
+def test_large_media_do_not_pile_up(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of films does not fit into memory; neither do a few dozens of them."""
+    monkeypatch.setattr(ingest_module, "_CHARACTERS", 1000)
+    given = answered = ahead = 0
+
+    def source() -> Iterator[dict[str, Any]]:
+        nonlocal given, ahead
+        for number in range(40):
+            given += 1
+            ahead = max(ahead, given - answered)
+            size = 3000 if number == 20 else 300
+            yield {"id": f"o{number}", "properties": {"image": base64.b64encode(bytes(size)).decode()}}
+
+    def slow(sent: Sent) -> tuple[int, str, dict[str, str]]:
+        nonlocal answered
+        if sent.method == "POST":
+            time.sleep(0.01)
+            answered += 1
+        return always(200, '{"vector": [1, 2, 3]}')(sent)
+
+    with fake_service(slow) as fake:
+        assert ingest(fake, store, source()).stored == 40
+    # Three wait, two are at the service, and answers take their way.
+    assert ahead <= 8
 
 
 def test_objects_are_vectorised_at_once(store: MemoryStore) -> None:

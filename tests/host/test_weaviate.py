@@ -17,7 +17,7 @@ import running
 from pictures import SAMPLES, b64, photo
 from stand_in_weaviate import stand_in_weaviate
 from vecmod.host.collection import Collection
-from vecmod.host.folder import objects_of, picture_files
+from vecmod.host.folder import MediaFolder
 from vecmod.host.host_errors import (
     InvalidClass,
     InvalidObject,
@@ -534,8 +534,10 @@ def test_pages_agree_on_what_a_hit_comes_with() -> None:
 def test_a_folder_of_pictures(host: ModuleHost, tmp_path: Path) -> None:
     (tmp_path / "cat.jpg").write_bytes(photo("cat"))
     (tmp_path / "broken.jpg").write_bytes(b"no")
-    photos = host.create_class({**PHOTO, "properties": [{"name": "path", "dataType": ["text"]}]})
-    report = photos.insert_many(objects_of(photos.config, tmp_path, picture_files(tmp_path)))
+    definition = {**PHOTO, "properties": [{"name": "path", "dataType": ["text"]}]}
+    folder = MediaFolder(host.read_class(definition), tmp_path)
+    photos = host.create_class(definition)
+    report = photos.insert_many(folder.objects())
     assert (report.stored, [str(one.error) for one in report.failed]) == (
         1,
         ["fail with status 422 (Weaviate does not pass on why)"],

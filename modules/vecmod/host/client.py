@@ -22,12 +22,12 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 from urllib3.util import parse_url
 
-from vecmod.contract.modality import IMAGE, TEXT, Modality
-from vecmod.contract.vectors_api import EXAMPLE_IMAGE
+from vecmod.contract.modality import Modality
 from vecmod.host.catalog import KnownModule
 from vecmod.host.collect import Piece
 from vecmod.host.combine import Vector
 from vecmod.host.host_errors import HostError, InvalidSettings, ServiceError, ServiceUnreachable
+from vecmod.host.smallest import SMALLEST
 
 # Vectorising is a pure function, so a request whose answer was lost may be sent again.
 _RESENDS = (0.1, 0.5, 1.5)
@@ -93,7 +93,7 @@ class ServiceClient:
 
     def dimension(self) -> int:
         """Length of the service's vectors, found by asking for one."""
-        samples = [Piece("", TEXT, "dimension"), Piece("", IMAGE, EXAMPLE_IMAGE)]
+        samples = [Piece("", modality, value) for modality, value in SMALLEST.items()]
         *first, last = [piece for piece in samples if piece.modality in self.module.modalities]
         for piece in first:
             # A service may run with some of its towers only.

@@ -1,56 +1,114 @@
-"""A folder of pictures to objects."""
+"""A folder of pictures, sounds, films and motion sensors' tables to objects."""
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vecmod.contract.modality import IMAGE
+from vecmod.contract.modality import AUDIO, DEPTH, IMAGE, IMU, MODALITIES, THERMAL, VIDEO, Modality
+from vecmod.host.catalog import known_modules
 from vecmod.host.classconfig import ClassConfig
 from vecmod.host.host_errors import InvalidClass
 
-# What cameras, phones and the web produce; everything else in a folder is left alone.
-PICTURE_SUFFIXES = frozenset(".avif .bmp .gif .jp2 .jpeg .jpg .jpe .jfif .png .ppm .tga .tif .tiff .webp".split())
+_PICTURES = ".avif .bmp .gif .jp2 .jpeg .jpg .jpe .jfif .png .ppm .tga .tif .tiff .webp".split()
+_FILMS = ".3gp .avi .gif .m4v .mkv .mov .mp4 .webm".split()
+_SOUNDS = ".aac .aif .aiff .flac .m4a .mka .mp3 .oga .ogg .opus .wav .weba".split()
+# What cameras, phones, recorders and the web produce. Of two rows of a class for one suffix the later one counts: a GIF
+# is a picture where there are pictures, else a film, and a depth picture only where there are no films either.
+_SUFFIXES = {DEPTH: _PICTURES, THERMAL: _PICTURES, VIDEO: _FILMS, IMAGE: _PICTURES, AUDIO: _SOUNDS, IMU: [".csv"]}
 # Ids must be the same on every run, so that a second run finds what the first has stored.
 _PLACE = "path"
 _NAMESPACE = uuid.UUID("6e2d5c0a-6f0d-5c7e-9a53-8c0c4c0f7b11")
 
 
-def picture_files(folder: Path) -> list[Path]:
-    """All pictures under a folder, sorted; hidden files and folders are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file() and not _is_hidden(path.relative_to(folder))
-    )
+class MediaFolder:
+    """What of a folder goes into a class: each file into the one field of its modality, which its suffix tells.
 
+    Hidden files and folders are left out. Files are read as the objects are used, not before.
 
-def objects_of(config: ClassConfig, folder: Path, files: list[Path]) -> Iterator[dict[str, Any]]:
-    """One object for each file: the picture in the class's image field, its place under the folder in ``path``.
+    Args:
+        config: the class.
+        folder: where to look, at any depth.
 
-    The id follows from class and place. Files are read as the objects are used, not before.
+    Attributes:
+        takes: the field by suffix, in lower case with its dot.
+        files: those that have a field, sorted.
+        others: those that have none, counted by suffix.
 
     Raises:
-        InvalidClass: unless the class has exactly one image field, and calls it other than ``path``.
+        InvalidClass: if the class has no field for files, or several that a file could go into, or one that is called
+            ``path``.
     """
-    fields = [field.name for field in config.fields if field.modality is IMAGE]
-    if len(fields) != 1:
-        names = ", ".join(fields) or "none"
-        raise InvalidClass(f"a folder fills one image field, class {config.name} has {len(fields)}: {names}")
-    if fields[0] == _PLACE:
-        raise InvalidClass(f"the image field cannot be {_PLACE!r}, which holds the file's place; rename it")
-    for file in files:
-        place = _printable(file.relative_to(folder))
-        yield {
-            "id": str(uuid.uuid5(_NAMESPACE, f"{config.name}/{place}")),
-            "properties": {fields[0]: file, _PLACE: place},
+
+    def __init__(self, config: ClassConfig, folder: Path) -> None:
+        fields = _fields(config)
+        self.takes: Mapping[str, str] = {
+            suffix: fields[modality]
+            for modality, suffixes in _SUFFIXES.items()
+            if modality in fields
+            for suffix in suffixes
         }
+        self._class_name = config.name
+        self._folder = folder
+        found = [path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder)) and path.is_file()]
+        self.files = sorted(path for path in found if _suffix(path) in self.takes)
+        self.others = Counter(_printable(_suffix(path)) for path in found if _suffix(path) not in self.takes)
+
+    def objects(self) -> Iterator[dict[str, Any]]:
+        """One object for each file, its place under the folder in ``path``; the id follows from class and place."""
+        for file in self.files:
+            place = _printable(file.relative_to(self._folder).as_posix())
+            yield {
+                "id": str(uuid.uuid5(_NAMESPACE, f"{self._class_name}/{place}")),
+                "properties": {self.takes[_suffix(file)]: file, _PLACE: place},
+            }
 
 
-def _printable(place: Path) -> str:
+def _fields(config: ClassConfig) -> dict[Modality, str]:
+    """The field that files of each modality go into."""
+    modalities = [
+        one for one in MODALITIES if one in _SUFFIXES and any(field.modality is one for field in config.fields)
+    ]
+    if IMAGE in modalities:
+        # No suffix tells a depth or thermal picture from any other.
+        modalities = [one for one in modalities if one not in (DEPTH, THERMAL)]
+    if not modalities:
+        keys = [one.fields_key for one in known_modules()[config.module].modalities if one in _SUFFIXES]
+        raise InvalidClass(f"class {config.name} has no field that files could go into: give it {' or '.join(keys)}")
+    fields = {one: _only_field(config, one) for one in modalities}
+    if DEPTH in fields and THERMAL in fields:
+        raise InvalidClass(
+            f"class {config.name} has {fields[DEPTH]!r} for depth and {fields[THERMAL]!r} for thermal pictures, "
+            "and no suffix tells which a file is: make a class for each, or insert them from Python"
+        )
+    for name in fields.values():
+        if len(kinds := [one.name for one, other in fields.items() if other == name]) > 1:
+            raise InvalidClass(
+                f"class {config.name} reads {name!r} as {' and '.join(kinds)}: give each a field of its own"
+            )
+    return fields
+
+
+def _only_field(config: ClassConfig, modality: Modality) -> str:
+    names = [field.name for field in config.fields if field.modality is modality]
+    if len(names) > 1:
+        raise InvalidClass(
+            f"a folder fills one {modality.name} field, class {config.name} has {len(names)}: {', '.join(names)}"
+        )
+    if names[0] == _PLACE:
+        raise InvalidClass(f"the {modality.name} field cannot be {_PLACE!r}, which holds the file's place; rename it")
+    return names[0]
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix.lower()
+
+
+def _printable(name: str) -> str:
     r"""File names on Linux are bytes; those that are not UTF-8 are shown as ``\xff``."""
-    return os.fsencode(place.as_posix()).decode("utf-8", "backslashreplace")
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _is_hidden(path: Path) -> bool:

@@ -14,6 +14,8 @@ from vecmod.host.prepare import PreparedObject, name_of, prepare
 from vecmod.host.stores.store import Record, Store
 
 _WRITE_BATCH = 100
+# Of media that were read and wait, and again of those at the service: a folder of films does not fit into memory.
+_CHARACTERS = 200_000_000
 _GONE = "the service is out of reach"
 
 
@@ -106,11 +108,12 @@ class Ingest:
         return self._report
 
     def _feed_all(self, pool: ThreadPoolExecutor, objects: Iterable[Mapping[str, Any]]) -> None:
-        chunk: list[Mapping[str, Any]] = []
+        chunk: list[PreparedObject] = []
         try:
             for given in objects:
-                chunk.append(given)
-                if len(chunk) == self._concurrency:
+                if one := self._prepare(given):
+                    chunk.append(one)
+                if len(chunk) == self._concurrency or _characters(chunk) > _CHARACTERS:
                     full, chunk = chunk, []
                     self._feed(pool, full)
                 if self._unreachable.is_set():
@@ -119,10 +122,10 @@ class Ingest:
             self._feed(pool, chunk)
             self._settle()
 
-    def _feed(self, pool: ThreadPoolExecutor, chunk: list[Mapping[str, Any]]) -> None:
+    def _feed(self, pool: ThreadPoolExecutor, chunk: list[PreparedObject]) -> None:
         if self._unreachable.is_set():
             return
-        for prepared in _without_doubles([one for given in chunk if (one := self._prepare(given))]):
+        for prepared in _without_doubles(chunk):
             self._feed_prepared(pool, prepared)
 
     def _feed_prepared(self, pool: ThreadPoolExecutor, prepared: list[PreparedObject]) -> None:
@@ -137,10 +140,14 @@ class Ingest:
                 self._report.unchanged += 1
                 self._on_done(1)
                 continue
-            while len(self._pending) >= 2 * self._concurrency:
+            while self._pending and not self._has_room_for(one):
                 self._take_finished(FIRST_COMPLETED)
             reuse = one.same_vector(known.get(one.id, ""))
             self._pending[pool.submit(self._revise if reuse else self._vectorize, one)] = one
+
+    def _has_room_for(self, one: PreparedObject) -> bool:
+        under_way = [one, *self._pending.values()]
+        return len(under_way) <= 2 * self._concurrency and _characters(under_way) <= _CHARACTERS
 
     def _prepare(self, given: Mapping[str, Any]) -> PreparedObject | None:
         try:
@@ -199,6 +206,10 @@ class Ingest:
     def _fail(self, object_id: str, error: HostError) -> None:
         self._report.failed.append(ObjectError(object_id, error))
         self._on_done(1)
+
+
+def _characters(objects: Sequence[PreparedObject]) -> int:
+    return sum(len(piece.value) for one in objects for piece in one.pieces)
 
 
 def _without_doubles(prepared: Sequence[PreparedObject]) -> Iterator[list[PreparedObject]]:

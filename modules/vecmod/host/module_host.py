@@ -60,6 +60,17 @@ class ModuleHost:
         """Names of the classes in the store, sorted."""
         return self._store.class_names()
 
+    def read_class(self, definition: Mapping[str, Any], vector: str = "") -> ClassConfig:
+        """Check a class, Weaviate's JSON, and declare nothing; ``vector`` as for :meth:`create_class`.
+
+        Raises:
+            InvalidClass: if the definition cannot work.
+        """
+        modules = known_modules()
+        if not isinstance(self._store, VectorizingStore):  # which modules Weaviate has is for it to say
+            modules = {name: modules[name] for name in self._settings.enable_modules if name in modules}
+        return self._parse(definition, modules, vector)
+
     def create_class(self, definition: Mapping[str, Any], vector: str = "") -> Collection:
         """Declare a class, Weaviate's JSON; nothing happens if the same one is there.
 
@@ -72,9 +83,7 @@ class ModuleHost:
         """
         if isinstance(self._store, VectorizingStore):
             return WeaviateClasses(self._store, self._settings).create(definition, vector)
-        known = known_modules()
-        enabled = {name: known[name] for name in self._settings.enable_modules if name in known}
-        config = self._parse(definition, enabled, vector)
+        config = self.read_class(definition, vector)
         stored = self._store.get_class(config.name)
         if stored is None:
             check_properties(definition, config.fields)

@@ -1,4 +1,4 @@
-"""Queries: by picture or by vector; with offset and a distance limit, on every store alike."""
+"""Queries: by a medium or by a vector; with offset and a distance limit, on every store alike."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,1 +1,1 @@
-"""Sample photos with free licences (CREDITS.md), query pictures made from some of them, and a class for them."""
+"""Sample photos with free licences (CREDITS.md), queries and films made from some of them, classes for them."""
