@@ -15,6 +15,8 @@ from rich.table import Table
 
 from vecmod import __version__
 from vecmod.contract.environment import SettingsError
+from vecmod.doctor.examine import parts
+from vecmod.doctor.finding import Level
 from vecmod.host.catalog import known_modules
 from vecmod.host.collection import Collection
 from vecmod.host.folder import MediaFolder
@@ -37,6 +39,7 @@ _err = Console(stderr=True)
 _NOT_INSTALLED = "this needs packages that are not installed ({}): pip install 'vecmod[serve,onnx]'"
 # Somebody sits in front of the command: long enough for a model to load, not for a coffee.
 _READY_SECONDS = 20.0
+_COLOURS = {Level.OK: "green", Level.NOTE: "yellow", Level.WRONG: "bold red"}
 _MOST_KINDS = 8
 _DEFAULT_SERVICE = "http://127.0.0.1:8080"
 
@@ -153,6 +156,21 @@ def demo(
         raise typer.Exit(run_demo(_out, folder, stay=not check))
     except HostError as error:
         _stop(str(error))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, reachable and would run with these variables; and of what is wrong, what to do."""
+    wrong = 0
+    for part in parts(os.environ):
+        _out.print(f"\n[bold]{part.title}[/]")
+        for finding in part.findings():
+            wrong += finding.level is Level.WRONG
+            colour = _COLOURS[finding.level]
+            _out.print(
+                f"  [{colour}]{finding.level:6}[/]{escape(finding.what):18}{escape(finding.says)}", soft_wrap=True
+            )
+    raise typer.Exit(1 if wrong else 0)
 
 
 @app.command()

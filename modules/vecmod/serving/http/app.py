@@ -20,7 +20,8 @@ from vecmod.serving.http.embedding_inputs import InputReader
 from vecmod.serving.http.embeddings import EmbeddingRoutes, ModelNames
 from vecmod.serving.http.faults import FaultAnswers
 from vecmod.serving.http.lifecycle import Lifecycle
-from vecmod.serving.http.openapi import docs_page, openapi_document
+from vecmod.serving.http.openapi import openapi_document
+from vecmod.serving.http.pages import page
 from vecmod.serving.http.paths import EMBEDDINGS, MODELS, fold_slashes
 from vecmod.serving.http.status import StatusRoutes
 from vecmod.serving.http.vectors import VectorRoutes
@@ -72,7 +73,8 @@ def create_app(parts: AppParts) -> Starlette:
             Route("/meta", status.meta),
             Route("/metrics", status.metrics),
             Route("/openapi.json", openapi_document(parts.service)),
-            Route("/docs", docs_page),
+            Route("/docs", page("docs.html")),
+            Route("/", page("service_page.html")),
         ],
         middleware=[
             Middleware(FoldSlashes),

