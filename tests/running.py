@@ -210,7 +210,7 @@ def command(
 
 
 def _is_ready(caller: Caller, running: subprocess.Popen[str]) -> bool:
-    assert running.poll() is None, running.communicate()[1]
+    assert running.poll() is None, running.stderr and running.stderr.read()
     try:
         return caller("GET", "/.well-known/ready").status == 204
     except urllib3.exceptions.HTTPError:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 
 import running
@@ -124,6 +125,10 @@ def test_what_was_converted_is_served_and_found_healthy(name: str, tmp_path: Pat
         assert service("GET", "/meta").json()["service"] == built.service
         assert subprocess.run(check, check=False).returncode == 0
         # The command is the process itself, not a shell that keeps signals from it.
+        others = psutil.Process(process.pid).children()
+        for other in others:
+            other.kill()
+        assert others == []
         process.terminate()
         assert process.wait(30) == 0
 
