@@ -37,8 +37,17 @@ _MOST_CHANNELS = 64
 _LARGE_VALUES = 24_000_000
 # Encoders fill up the last packet, and say so in different ways; a file that was cut off has lost more.
 _SHARE_THAT_MUST_BE_THERE = 0.9
+# What the shortest that encoders make would come to ten times; each costs as much time as some thousand samples.
+_FRAMES_A_SECOND = 1000
+_CHUNK_VALUES = 16384
 # Programs that write to a pipe cannot know the length of a WAV file: they write this or more.
 _LENGTH_UNKNOWN = 0x7FFFF000
+_WRITTEN_TO_PIPES = ("wav", "aiff")
+# Above 4 GB the length is in a chunk of its own (EBU Tech 3306).
+_WAV = (b"RIFF", b"RF64", b"BW64")
+# Kinds of files that need not say how long they are, for which FFmpeg then guesses from the first frames: marks of those
+# that do, and in how many of the first bytes they stand.
+_LENGTHS = {"aac": ((), 0), "mp3": ((b"Xing", b"Info", b"VBRI"), None), "matroska,webm": ((b"\x44\x89",), 4096)}
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,10 @@ def _read_large(data: bytes, limits: AudioLimits) -> Sound:
     return sound
 
 
+def _too_long(limits: AudioLimits) -> TooLarge:
+    return TooLarge(f"is longer than {limits.max_seconds} s; send a shorter piece, or raise VECMOD_MAX_AUDIO_SECONDS")
+
+
 def _too_large(limits: AudioLimits) -> TooLarge:
     return TooLarge(
         f"has more than {limits.max_values} samples in all channels; send a shorter piece, or one channel, "
@@ -89,6 +102,9 @@ def _read(data: bytes, limits: AudioLimits, most: int) -> Sound | None:
         raise Undecodable(f"is cut off: {missing} bytes are missing; send the file again, whole")
     with opened(data, "a sound", _FORMATS, _COVER_PIXELS) as container:
         stream = _stream(container)
+        said = _said_seconds(data, container, stream, limits)
+        if said > limits.max_seconds:
+            raise _too_long(limits)
         frames = undamaged(container.decode(stream))
         first = next(frames, None)
         if first is None:
@@ -96,16 +112,14 @@ def _read(data: bytes, limits: AudioLimits, most: int) -> Sound | None:
         rate = _rate(first)
         chunks: deque[FloatArray] = deque()
         count = values = 0
-        for chunk in _chunks(first, frames):
+        for chunk in _joined_crumbs(_chunks(first, frames, limits)):
             chunks.append(chunk)
             count, values = count + chunk.shape[1], values + chunk.size
             if count > limits.max_seconds * rate:
-                raise TooLarge(
-                    f"is longer than {limits.max_seconds} s; send a shorter piece, or raise VECMOD_MAX_AUDIO_SECONDS"
-                )
+                raise _too_long(limits)
             if values > most:
                 return None
-        _check_length(_said_seconds(container, stream), count / rate, limits)
+        _check_length(said, count / rate)
     return Sound(_joined(chunks, count), rate)
 
 
@@ -127,12 +141,29 @@ def _rate(frame: AudioFrame) -> int:
     return rate
 
 
-def _chunks(first: AudioFrame, others: Iterator[AudioFrame]) -> Iterator[FloatArray]:
+def _chunks(first: AudioFrame, others: Iterator[AudioFrame], limits: AudioLimits) -> Iterator[FloatArray]:
     """Samples float32 ``[channels, n]``, frame by frame."""
-    for frame in chain([first], others):
+    most = limits.max_seconds * _FRAMES_A_SECOND
+    for number, frame in enumerate(chain([first], others)):
+        if number > most:
+            raise TooLarge(f"has more than {most} frames; save it again, with 10 ms of sound or more in each")
         if (frame.sample_rate, frame.layout.nb_channels) != (first.sample_rate, first.layout.nb_channels):
             raise Undecodable("changes its rate or its channels on the way; save it again with one of each")
         yield _samples(frame)
+
+
+def _joined_crumbs(chunks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+    """The same samples in chunks of some size: a few alone take less memory than what Python keeps of an array."""
+    crumbs: list[FloatArray] = []
+    size = 0
+    for chunk in chunks:
+        crumbs.append(chunk)
+        size += chunk.size
+        if size >= _CHUNK_VALUES:
+            yield np.concatenate(crumbs, axis=1)
+            crumbs, size = [], 0
+    if crumbs:
+        yield np.concatenate(crumbs, axis=1)
 
 
 def _samples(frame: AudioFrame) -> FloatArray:
@@ -154,17 +185,23 @@ def _rounded(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Float
     return (steps / 2.0**24).astype(np.float32)
 
 
-def _said_seconds(container: InputContainer, stream: AudioStream) -> float:
+def _said_seconds(data: bytes, container: InputContainer, stream: AudioStream, limits: AudioLimits) -> float:
     """How long the file says that its sound is; 0 if it does not."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if container.duration is None or len(container.streams) > 1:
+    kind = container.format.name
+    marks, within = _LENGTHS.get(kind, ((b"",), 0))
+    if not any(mark in data[:within] for mark in marks):
         return 0.0
-    return container.duration / av.time_base
+    if stream.duration is not None and stream.time_base is not None:
+        said = float(stream.duration * stream.time_base)
+    elif container.duration is not None and len(container.streams) == 1:
+        said = container.duration / av.time_base
+    else:
+        return 0.0
+    return 0.0 if kind in _WRITTEN_TO_PIPES and said > limits.max_seconds else said
 
 
-def _check_length(said: float, found: float, limits: AudioLimits) -> None:
-    if found < _SHARE_THAT_MUST_BE_THERE * said <= limits.max_seconds:
+def _check_length(said: float, found: float) -> None:
+    if found < _SHARE_THAT_MUST_BE_THERE * said:
         raise Undecodable(f"is cut off: it says that it is {said:.1f} s long, and holds {found:.1f} s; send it whole")
 
 
@@ -181,14 +218,17 @@ def _joined(chunks: deque[FloatArray], count: int) -> FloatArray:
 
 def _missing(data: bytes) -> int:
     """Bytes that a WAV file declares and does not have; FFmpeg takes what is there for the whole."""
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+    if data[:4] not in _WAV or data[8:12] != b"WAVE":
         return 0
-    start = 12
+    start, long_size = 12, 0
     try:
         while True:
             name, size = unpack_from("<4sI", data, start)
-            start += 8 + size + size % 2
+            start += 8
+            if name == b"ds64":
+                (long_size,) = unpack_from("<8xQ", data, start)
             if name == b"data":
-                return max(start - size % 2 - len(data), 0) if size < _LENGTH_UNKNOWN else 0
+                return max(start + (size if size < _LENGTH_UNKNOWN else long_size) - len(data), 0)
+            start += size + size % 2
     except error:
         return 0  # what is wrong with it is said when it is opened
