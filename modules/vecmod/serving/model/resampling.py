@@ -13,8 +13,8 @@ from vecmod.serving.engine.engine import FloatArray
 
 _ZERO_CROSSINGS = 6
 _ROLL_OFF = 0.99
-# Samples that are computed together: they take as many times a kernel's length of memory.
-_BLOCK = 4096
+# Samples of all channels that are computed together: they take as many times a kernel's length of memory.
+_BLOCK = 8192
 
 
 class Resampler:
@@ -37,7 +37,8 @@ class Resampler:
         """Samples float32 ``[channels, stop - start]`` of the new rate; a copy."""
         if self._old == self._new:
             return self._samples[:, start:stop].copy()
-        blocks = [self._block(first, min(first + _BLOCK, stop)) for first in range(start, stop, _BLOCK)]
+        step = max(_BLOCK // len(self._samples), 1)
+        blocks = [self._block(first, min(first + step, stop)) for first in range(start, stop, step)]
         return np.concatenate([np.empty((len(self._samples), 0), np.float32), *blocks], axis=1)
 
     def _block(self, start: int, stop: int) -> FloatArray:
