@@ -174,13 +174,16 @@ def free_port() -> int:
 
 @contextmanager
 def process(
-    cache: Path, port: int, package: str = "img2vec_neural", **variables: object
+    cache: Path, port: int, package: str = "img2vec_neural", folder: Path | None = None, **variables: object
 ) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
-    """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready."""
+    """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready.
+
+    It works in ``folder``.
+    """
     given = {"VECMOD_PORT": port, "VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **variables}
     environ = {**os.environ, **{name: str(value) for name, value in given.items()}}
     command = [sys.executable, "-m", package]
-    running = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(command, env=environ, cwd=folder, stderr=subprocess.PIPE, text=True)
     caller = Caller(f"http://127.0.0.1:{port}")
     try:
         wait_for(partial(_is_ready, caller, running))

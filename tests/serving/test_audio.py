@@ -110,7 +110,7 @@ WEBM = encoded_sound(tone(3, 48000), 48000, "webm", "libopus")
         (FLAC[: len(FLAC) // 2], "is damaged|is cut off"),
         (M4A[: len(M4A) // 2], "is not a sound, or its beginning is damaged"),
         (MP3[: len(MP3) // 2], "is cut off: it says that it is 3.0 s long, and holds 1.5 s"),
-        (WEBM[: len(WEBM) // 2], "is cut off: it says that it is 3.0 s long"),
+        (WEBM[: len(WEBM) // 2], r"is cut off: \d+ bytes are missing"),
         (M4A[:900] + bytes(range(200)) + M4A[1100:], "is damaged"),
         (wav(PCM, rate=1), "has 1 samples a second; save it with 1000 to 384000"),
         (wav(PCM, rate=4_000_000_000), "is not a sound, or its beginning is damaged"),
@@ -165,7 +165,7 @@ def test_an_hour_in_little_space_costs_little() -> None:
     assert psutil.Process().memory_info().rss - before < 100_000_000
 
 
-@pytest.mark.parametrize(("container", "codec"), [("flac", "flac"), ("mp3", "libmp3lame"), ("webm", "libopus")])
+@pytest.mark.parametrize(("container", "codec"), [("flac", "flac"), ("mp3", "libmp3lame")])
 def test_the_beginning_of_a_long_one_is_not_taken_for_a_short_one(container: str, codec: str) -> None:
     long = encoded_sound(tone(30, 48000), 48000, container, codec)
     with pytest.raises(RequestFault, match=r"is longer than 10 s|is cut off: .* long, and holds"):

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from struct import error, unpack_from
 
 import av
 import numpy as np
@@ -40,13 +39,10 @@ _SHARE_THAT_MUST_BE_THERE = 0.9
 # What the shortest that encoders make would come to ten times; each costs as much time as some thousand samples.
 _FRAMES_A_SECOND = 1000
 _CHUNK_VALUES = 16384
-# Programs that write to a pipe cannot know the length of a WAV file: they write this or more.
-_LENGTH_UNKNOWN = 0x7FFFF000
+# Programs that write to a pipe cannot know how long these will be.
 _WRITTEN_TO_PIPES = ("wav", "aiff")
-# Above 4 GB the length is in a chunk of its own (EBU Tech 3306).
-_WAV = (b"RIFF", b"RF64", b"BW64")
-# Kinds of files that need not say how long they are, for which FFmpeg then guesses from the first frames: marks of those
-# that do, and in how many of the first bytes they stand.
+# Kinds of files that need not say how long they are, so that FFmpeg guesses from the first frames: marks of those that
+# do, and in how many of the first bytes they stand.
 _LENGTHS = {"aac": ((), 0), "mp3": ((b"Xing", b"Info", b"VBRI"), None), "matroska,webm": ((b"\x44\x89",), 4096)}
 
 
@@ -98,8 +94,6 @@ def _too_large(limits: AudioLimits) -> TooLarge:
 
 def _read(data: bytes, limits: AudioLimits, most: int) -> Sound | None:
     """The sound, or None if it has more than ``most`` values."""
-    if missing := _missing(data):
-        raise Undecodable(f"is cut off: {missing} bytes are missing; send the file again, whole")
     with opened(data, "a sound", _FORMATS, _COVER_PIXELS) as container:
         stream = _stream(container)
         said = _said_seconds(data, container, stream, limits)
@@ -215,20 +209,3 @@ def _joined(chunks: deque[FloatArray], count: int) -> FloatArray:
         start += chunk.shape[1]
     return joined
 
-
-def _missing(data: bytes) -> int:
-    """Bytes that a WAV file declares and does not have; FFmpeg takes what is there for the whole."""
-    if data[:4] not in _WAV or data[8:12] != b"WAVE":
-        return 0
-    start, long_size = 12, 0
-    try:
-        while True:
-            name, size = unpack_from("<4sI", data, start)
-            start += 8
-            if name == b"ds64":
-                (long_size,) = unpack_from("<8xQ", data, start)
-            if name == b"data":
-                return max(start + (size if size < _LENGTH_UNKNOWN else long_size) - len(data), 0)
-            start += size + size % 2
-    except error:
-        return 0  # what is wrong with it is said when it is opened

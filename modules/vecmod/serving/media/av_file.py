@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 
 from vecmod.contract.errors import TooLarge, Undecodable
 from vecmod.serving.media.clutter import behind_id3, clutter
+from vecmod.serving.media.missing import missing
 
 Unit = TypeVar("Unit")
 
@@ -78,13 +79,15 @@ def opened(data: bytes, what: str, formats: str, most_pixels: int) -> Iterator[I
         most_pixels: of a frame that FFmpeg may decode to learn more of the file.
 
     Raises:
-        Undecodable: if it is none of them, or its headers are damaged or endless.
+        Undecodable: if it is none of them, is cut off, or its headers are damaged or endless.
         TooLarge: if it takes too long to read, here or within the block.
     """
     if start := behind_id3(data):
         data = data[start:]
     if reason := clutter(data):
         raise Undecodable(reason)
+    if count := missing(data):
+        raise Undecodable(f"is cut off: {count} bytes are missing; send the file again, whole")
     # "none" is no protocol: nothing can be opened by name.
     options = {"format_whitelist": formats, "protocol_whitelist": "none", "max_streams": "16", "ignore_chapters": "1"}
     options["max_pixels"] = str(most_pixels)
