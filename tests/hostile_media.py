@@ -1,7 +1,8 @@
 """Media that are broken, cut off, something else, or made to cost; and what a service says of each."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +25,16 @@ class Bad(NamedTuple):
     words: str
 
 
+def _kept(make: Callable[[], Iterator[Bad]]) -> Callable[[], tuple[Bad, ...]]:
+    """Made once: some take seconds."""
+    return cache(lambda: tuple(make()))
+
+
 def _bad(name: str, data: bytes, status: int, words: str) -> Bad:
     return Bad(name, b64(data), status, words)
 
 
+@_kept
 def no_media() -> Iterator[Bad]:
     """Of no kind at all."""
     yield Bad("nothing", "", 422, "is empty; send the file's bytes as base64")
@@ -60,6 +67,7 @@ def no_media() -> Iterator[Bad]:
     yield _bad("web page", b"<!DOCTYPE html><html><body>Not found</body></html>", 422, r"is not a|too few lines")
 
 
+@_kept
 def bad_films() -> Iterator[Bad]:
     mp4 = film(30, 10)
     first = header_first(mp4)
@@ -124,6 +132,7 @@ def film_lasting(milliseconds: float) -> bytes:
     return data[:start] + struct.pack(">d", milliseconds) + data[start + 8 :]
 
 
+@_kept
 def bad_sounds() -> Iterator[Bad]:
     damaged = (
         r"is damaged: .*; send|is cut off: .*; send|is not a sound, or its beginning is damaged; formats|has no samp"
@@ -157,7 +166,7 @@ def bad_sounds() -> Iterator[Bad]:
 
 def _long_sounds() -> Iterator[Bad]:
     """Hours of silence, which takes next to no space."""
-    too_long = "is longer than 600 s; send a shorter piece, or raise VECMOD_MAX_AUDIO_SECONDS"
+    too_long = "is longer than 100 s; send a shorter piece, or raise VECMOD_MAX_AUDIO_SECONDS"
     flac = bytearray(encoded_sound(np.zeros((2 * 3600 * 4000, 1), np.int16), 4000, "flac", "flac"))
     yield _bad("hours of FLAC", bytes(flac), 413, too_long)
     flac[22:26] = bytes(4)  # how many samples it has, but for the highest bits
@@ -203,6 +212,7 @@ def _bombs_of_sound() -> Iterator[Bad]:
     yield _bad("played again and again", bombs.played_again(1000), 422, damaged_or_empty)
 
 
+@_kept
 def bad_tables() -> Iterator[Bad]:
     head, row = b"a,b,c,d,e,f\n", b"0.1,-0.2,9.81,0,0,1e-3\n"
     finite = "which is not a finite number; send numbers such as"
@@ -226,6 +236,7 @@ def bad_tables() -> Iterator[Bad]:
     yield _bad("two bytes for each letter", (head + row * 3).decode().encode("utf-16"), 422, r"line 2 has")
 
 
+@_kept
 def bad_pictures() -> Iterator[Bad]:
     png, jpeg = raw("images", "rgb_200x203.png"), raw("images", "landscape_320x240.jpg")
     damaged = "is damaged: .*; send the file again, whole|is not a picture; formats read here"
@@ -241,4 +252,6 @@ def bad_pictures() -> Iterator[Bad]:
         "a PNG of 20000x20000", png_of_size(20_000, 20_000), 413, "has more than 178956970 pixels; send a smaller"
     )
     yield _bad("a GIF of 65535x65535", gif_of(65535, 65535, 1), 413, "has more than 178956970 pixels; send a smaller")
-    yield _bad("a PNG of 1x30000", png_of_size(1, 30_000), 422, "is 1x30000 pixels, more than 200 times as long as wide; crop it")
+    yield _bad(
+        "a PNG of 1x30000", png_of_size(1, 30_000), 422, "is 1x30000 pixels, more than 200 times as long as wide"
+    )

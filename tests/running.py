@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -172,14 +172,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
 def process(
-    cache: Path, port: int, package: str = "img2vec_neural", folder: Path | None = None, **variables: object
-) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
-    """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready.
+    cache: Path, port: int, package: str = "img2vec_neural", **variables: object
+) -> AbstractContextManager[tuple[Caller, subprocess.Popen[str]]]:
+    """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready."""
+    return process_in(None, cache, port, package, variables)
 
-    It works in ``folder``.
-    """
+
+@contextmanager
+def process_in(
+    folder: Path | None, cache: Path, port: int, package: str, variables: Mapping[str, object]
+) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
+    """The same, at work in a folder."""
     given = {"VECMOD_PORT": port, "VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **variables}
     environ = {**os.environ, **{name: str(value) for name, value in given.items()}}
     command = [sys.executable, "-m", package]

@@ -24,12 +24,12 @@ PICTURE = b64(encoded(gradient(60, 40)))
 GOOD = {
     "images": PICTURE,
     "audio": b64(wav(tone(1).tobytes())),
-    "video": b64(film(10, 10)),
+    "video": b64(film(3, 10, size=(32, 24))),
     "imu": b64(b"a,b,c,d,e,f\n" + b"0.1,-0.2,9.81,0,0,1e-3\n" * 20),
     "thermal": PICTURE,
     "depth": PICTURE,
 }
-BAD: dict[str, Callable[[], Iterator[Bad]]] = {
+BAD: dict[str, Callable[[], tuple[Bad, ...]]] = {
     "images": hostile.bad_pictures,
     "audio": hostile.bad_sounds,
     "video": hostile.bad_films,
@@ -41,8 +41,8 @@ UNSUPPORTED = (
     "this model embeds text, image, video, thermal, depth, not {}; ImageBind embeds it: MODEL_NAME=imagebind_huge"
 )
 CODES = {413: "too_large", 422: "undecodable"}
-# What the media of these tests may need at once, and what may be left of it: allocators keep some.
-PEAK, KEPT = 500, 60
+# Megabytes: what the media of these tests may need at once, and what may be left of it.
+PEAK, KEPT = 500, 20
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,14 @@ class Victim:
 def victim(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
     cache, work, temporary, home = (tmp_path_factory.mktemp(name) for name in ("cache", "work", "tmp", "home"))
     # As the container sets it: what was freed goes back to the system.
-    surroundings = {"TMPDIR": temporary, "HOME": home, "MALLOC_MMAP_THRESHOLD_": 4194304}
-    with running.process(
-        cache, running.free_port(), "multi2vec_bind", folder=work, **surroundings, **request.param
-    ) as (caller, process):
+    surroundings = {
+        "TMPDIR": temporary,
+        "HOME": home,
+        "MALLOC_MMAP_THRESHOLD_": 4194304,
+        "VECMOD_MAX_AUDIO_SECONDS": 100,
+    }
+    surroundings |= request.param
+    with running.process_in(work, cache, running.free_port(), "multi2vec_bind", surroundings) as (caller, process):
         served = caller("GET", "/meta").json()["details"]["modalities"]
         serves = frozenset(key for key in GOOD if key.removesuffix("s") in served)
         yield Victim(caller, psutil.Process(process.pid), (cache, work, temporary, home), serves)
@@ -105,6 +109,14 @@ def assert_refused(victim: Victim, key: str, bad: Bad) -> None:
     assert re.search(bad.words, said["error"].removeprefix(start)), (bad.name, said)
 
 
+def kept(victim: Victim, key: str, cases: list[Bad]) -> int:
+    """Megabytes that a round of bad media leaves behind; what leaks does so each time, an allocator's spares do not."""
+    before = victim.process.memory_info().rss
+    for bad in cases:
+        victim.vectorize(**{key: [bad.value]})
+    return (victim.process.memory_info().rss - before) >> 20
+
+
 @pytest.mark.parametrize("key", GOOD)
 def test_bad_media_are_named_and_leave_nothing(key: str, victim: Victim) -> None:
     known = victim.vectors(key, GOOD[key]) if key in victim.serves else None
@@ -114,10 +126,7 @@ def test_bad_media_are_named_and_leave_nothing(key: str, victim: Victim) -> None
             assert_refused(victim, key, bad)
             if known is not None:
                 np.testing.assert_allclose(victim.vectors(key, GOOD[key]), known, atol=1e-5, err_msg=bad.name)
-        before = victim.process.memory_info().rss
-        for bad in cases:
-            victim.vectorize(**{key: [bad.value]})
-    assert (victim.process.memory_info().rss - before) >> 20 < KEPT
+        assert any(kept(victim, key, cases) < KEPT for _ in range(4))
 
 
 @pytest.mark.parametrize("key", GOOD)

@@ -23,6 +23,7 @@ from av.container import InputContainer
 from vecmod.contract.errors import TooLarge, Undecodable
 from vecmod.serving.engine.engine import FloatArray
 from vecmod.serving.media.av_file import check_decoder, opened, undamaged
+from vecmod.serving.media.clutter import behind_id3
 from vecmod.serving.media.limits import AudioLimits
 from vecmod.serving.medium import Sound
 
@@ -38,12 +39,17 @@ _LARGE_VALUES = 24_000_000
 _SHARE_THAT_MUST_BE_THERE = 0.9
 # What the shortest that encoders make would come to ten times; each costs as much time as some thousand samples.
 _FRAMES_A_SECOND = 1000
-_CHUNK_VALUES = 16384
+_BLOCK_VALUES = 1024 * 1024  # 4 MiB
 # Programs that write to a pipe cannot know how long these will be.
 _WRITTEN_TO_PIPES = ("wav", "aiff")
-# Kinds of files that need not say how long they are, so that FFmpeg guesses from the first frames: marks of those that
-# do, and in how many of the first bytes they stand.
-_LENGTHS = {"aac": ((), 0), "mp3": ((b"Xing", b"Info", b"VBRI"), None), "matroska,webm": ((b"\x44\x89",), 4096)}
+# Kinds of files that need not say how long they are, so that FFmpeg guesses from the first frames: marks that are at
+# the beginning of those that do.
+_LENGTHS: dict[str, tuple[bytes, ...]] = {
+    "aac": (),
+    "mp3": (b"Xing", b"Info", b"VBRI"),
+    "matroska,webm": (b"\x44\x89",),
+}
+_BEGINNING = 4096
 
 
 @dataclass(frozen=True)
@@ -100,21 +106,21 @@ def _read(data: bytes, limits: AudioLimits, most: int) -> Sound | None:
         if said > limits.max_seconds:
             raise _too_long(limits)
         frames = undamaged(container.decode(stream))
-        first = next(frames, None)
+        first = next((frame for frame in frames if frame.samples), None)
         if first is None:
             raise Undecodable("has no samples in it; send a sound that is not empty")
         rate = _rate(first)
-        chunks: deque[FloatArray] = deque()
+        blocks: deque[FloatArray] = deque()
         count = values = 0
-        for chunk in _joined_crumbs(_chunks(first, frames, limits)):
-            chunks.append(chunk)
-            count, values = count + chunk.shape[1], values + chunk.size
+        for block in _blocks(_chunks(first, frames, limits), first.layout.nb_channels):
+            blocks.append(block)
+            count, values = count + block.shape[1], values + block.size
             if count > limits.max_seconds * rate:
                 raise _too_long(limits)
             if values > most:
                 return None
         _check_length(said, count / rate)
-    return Sound(_joined(chunks, count), rate)
+    return Sound(_joined(blocks, count), rate)
 
 
 def _stream(container: InputContainer) -> AudioStream:
@@ -146,18 +152,24 @@ def _chunks(first: AudioFrame, others: Iterator[AudioFrame], limits: AudioLimits
         yield _samples(frame)
 
 
-def _joined_crumbs(chunks: Iterator[FloatArray]) -> Iterator[FloatArray]:
-    """The same samples in chunks of some size: a few alone take less memory than what Python keeps of an array."""
-    crumbs: list[FloatArray] = []
-    size = 0
+def _blocks(chunks: Iterator[FloatArray], channels: int) -> Iterator[FloatArray]:
+    """The same samples in blocks of one size, the last one shorter.
+
+    Frames may be of one sample, of which Python keeps a hundred times as much; and what lies in large blocks goes back
+    to the system when it is freed.
+    """
+    block, filled = np.empty((channels, _BLOCK_VALUES // channels), np.float32), 0
     for chunk in chunks:
-        crumbs.append(chunk)
-        size += chunk.size
-        if size >= _CHUNK_VALUES:
-            yield np.concatenate(crumbs, axis=1)
-            crumbs, size = [], 0
-    if crumbs:
-        yield np.concatenate(crumbs, axis=1)
+        start = 0
+        while start < chunk.shape[1]:
+            part = chunk[:, start : start + block.shape[1] - filled]
+            block[:, filled : filled + part.shape[1]] = part
+            start, filled = start + part.shape[1], filled + part.shape[1]
+            if filled == block.shape[1]:
+                yield block
+                block, filled = np.empty_like(block), 0
+    if filled:
+        yield block[:, :filled]
 
 
 def _samples(frame: AudioFrame) -> FloatArray:
@@ -182,8 +194,8 @@ def _rounded(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Float
 def _said_seconds(data: bytes, container: InputContainer, stream: AudioStream, limits: AudioLimits) -> float:
     """How long the file says that its sound is; 0 if it does not."""
     kind = container.format.name
-    marks, within = _LENGTHS.get(kind, ((b"",), 0))
-    if not any(mark in data[:within] for mark in marks):
+    start = behind_id3(data)
+    if not any(mark in data[start : start + _BEGINNING] for mark in _LENGTHS.get(kind, (b"",))):
         return 0.0
     if stream.duration is not None and stream.time_base is not None:
         said = float(stream.duration * stream.time_base)
@@ -199,13 +211,12 @@ def _check_length(said: float, found: float) -> None:
         raise Undecodable(f"is cut off: it says that it is {said:.1f} s long, and holds {found:.1f} s; send it whole")
 
 
-def _joined(chunks: deque[FloatArray], count: int) -> FloatArray:
+def _joined(blocks: deque[FloatArray], count: int) -> FloatArray:
     """One array; the pieces are freed on the way."""
-    joined = np.empty((chunks[0].shape[0], count), np.float32)
+    joined = np.empty((blocks[0].shape[0], count), np.float32)
     start = 0
-    while chunks:
-        chunk = chunks.popleft()
-        joined[:, start : start + chunk.shape[1]] = chunk
-        start += chunk.shape[1]
+    while blocks:
+        block = blocks.popleft()
+        joined[:, start : start + block.shape[1]] = block
+        start += block.shape[1]
     return joined
-

@@ -19,6 +19,7 @@ _MOST_TAGS, _MOST_ID3 = 10_000, 100
 # FFmpeg keeps them in the order of their times, and they may come in the opposite one.
 _MOST_CUES = 100_000
 _FLAC, _MATROSKA, _ID3 = b"fLaC", b"\x1a\x45\xdf\xa3", b"ID3"
+_FLAC_MARK = re.compile(_FLAC)
 _FLAC_COMMENTS, _FLAC_LAST = 4, 0x80
 _ID3_HEADER, _ID3_FOOTER = 10, 0x10
 # A page of Ogg, whose header ends with a table of lengths; where all of them are 255, its packet goes on in the next.
@@ -32,6 +33,8 @@ _MATROSKA_MARKS = (b"\x45\xa3", b"\x73\xc4")
 _CUE_TRACK = re.compile(
     rb"\xf7(?:[\x81-\x88]|(?:\x40|\x20\0|\x10\0{2}|\x08\0{3}|\x04\0{4}|\x02\0{5}|\x01\0{6})[\x01-\x08])"
 )
+# Bytes that are looked through at a time, and what a mark may take at most: a page's header.
+_STEP, _LONGEST_MARK = 1024 * 1024, 27 + 255
 # Any two bytes stand somewhere in every 65536; what is there twice as often is no accident.
 _ACCIDENTS = 2 / 65536
 
@@ -44,12 +47,12 @@ def clutter(data: bytes) -> str:
         return f"begins with more than {_MOST_ID3} lists of tags; save it again without them"
     accidents = _ACCIDENTS * len(data)
     is_matroska = data.startswith(_MATROSKA)
-    marks: list[float] = [data.count(mark) for mark in _ID3_MARKS]
-    marks += [data.count(mark) - accidents for mark in _MATROSKA_MARKS if is_matroska]
+    marks: list[float] = [_count(data, mark) for mark in _ID3_MARKS]
+    marks += [_count(data, mark) - accidents for mark in _MATROSKA_MARKS if is_matroska]
     if max(marks) > _MOST_TAGS or _is_more(_tags(data), _MOST_TAGS):
         return f"has more than {_MOST_TAGS} tags or chapters; save it again without them"
     # Of the second byte, too, eight are as good as one.
-    if is_matroska and _is_more((1 for _ in _CUE_TRACK.finditer(data)), _MOST_CUES + 8 * accidents):
+    if is_matroska and _is_more((1 for _ in _found(_CUE_TRACK, data)), _MOST_CUES + 8 * accidents):
         return f"has more than {_MOST_CUES} entries in its index; save it again with fewer key frames"
     return ""
 
@@ -66,6 +69,18 @@ def behind_id3(data: bytes) -> int:
     return start
 
 
+def _count(data: bytes, mark: bytes) -> int:
+    return sum(data.count(mark, start, start + _STEP + len(mark) - 1) for start in range(0, len(data), _STEP))
+
+
+def _found(pattern: re.Pattern[bytes], data: bytes) -> Iterator[re.Match[bytes]]:
+    """Its places, found in steps: to look through all of it would hold up everybody."""
+    for start in range(0, len(data), _STEP):
+        for match in pattern.finditer(data, start, start + _STEP + _LONGEST_MARK):
+            if match.start() < start + _STEP:
+                yield match
+
+
 def _is_more(counts: Iterable[int], most: float) -> bool:
     return any(total > most for total in accumulate(counts))
 
@@ -76,7 +91,7 @@ def _tags(data: bytes) -> Iterator[int]:
         yield from _flac_tags(data, len(_FLAC))
     elif data.startswith(_MATROSKA):
         # What it says of FLAC in it is what a FLAC file says of itself.
-        for found in re.finditer(_FLAC, data):
+        for found in _found(_FLAC_MARK, data):
             yield from _flac_tags(data, found.end())
     else:
         yield from _ogg_tags(data)
@@ -93,7 +108,7 @@ def _flac_tags(data: bytes, start: int) -> Iterator[int]:
 
 def _ogg_tags(data: bytes) -> Iterator[int]:
     """Equals signs in each page that is the middle of a packet: packets of sound are too small to have one."""
-    for page in _OGG_PAGE.finditer(data):
+    for page in _found(_OGG_PAGE, data):
         lengths = page[1][0]
         if len(page[2]) >= lengths:
             inside = page.start() + _OGG_HEADER + lengths
