@@ -180,7 +180,9 @@ def _samples(frame: AudioFrame) -> FloatArray:
         return _rounded(planes.astype(np.float64))
     half = 2.0 ** (8 * planes.dtype.itemsize - 1)
     centre = half if planes.dtype.kind == "u" else 0.0
-    return ((planes - centre) / half).astype(np.float32)
+    # Rounded once, as the rest is by powers of two.
+    scaled: FloatArray = (planes.astype(np.float32) - np.float32(centre)) / np.float32(half)
+    return scaled
 
 
 def _rounded(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> FloatArray:
