@@ -60,6 +60,12 @@ class ModuleHost:
         """Names of the classes in the store, sorted."""
         return self._store.class_names()
 
+    def collection_names(self) -> list[str]:
+        """What :meth:`get_class` opens, sorted; in Weaviate ``Class_vector`` for each of several vectors."""
+        if isinstance(self._store, VectorizingStore):
+            return WeaviateClasses(self._store, self._settings).names()
+        return self.class_names()
+
     def read_class(self, definition: Mapping[str, Any], vector: str = "") -> ClassConfig:
         """Check a class, Weaviate's JSON, and declare nothing; ``vector`` as for :meth:`create_class`.
 
