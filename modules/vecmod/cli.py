@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -36,7 +36,7 @@ app.command()(record)
 app.command()(replay)
 _out = Console()
 _err = Console(stderr=True)
-_NOT_INSTALLED = "this needs packages that are not installed ({}): pip install 'vecmod[serve,onnx]'"
+_NOT_INSTALLED = "this needs packages that are not installed ({}): pip install 'vecmod[{}]'"
 # Somebody sits in front of the command: long enough for a model to load, not for a coffee.
 _READY_SECONDS = 20.0
 _COLOURS = {Level.OK: "green", Level.NOTE: "yellow", Level.WRONG: "bold red"}
@@ -61,7 +61,7 @@ def serve(
     try:
         from vecmod.serving.run import main as run_service  # noqa: PLC0415 -- an optional extra
     except ModuleNotFoundError as error:
-        _stop(_NOT_INSTALLED.format(error.name))
+        _stop(_NOT_INSTALLED.format(error.name, "serve,onnx"))
     raise typer.Exit(run_service(service, _overlay(given)))
 
 
@@ -77,7 +77,7 @@ def convert(
     try:
         from vecmod.serving.convert import main as run_conversion  # noqa: PLC0415 -- an optional extra
     except ModuleNotFoundError as error:
-        _stop(_NOT_INSTALLED.format(error.name))
+        _stop(_NOT_INSTALLED.format(error.name, "serve,onnx"))
     raise typer.Exit(run_conversion(service, _overlay(given), output))
 
 
@@ -141,7 +141,7 @@ def search(
         collection = _pick_class(host, class_name)
         ((name, query),) = given
         hits: list[Hit] = getattr(collection, f"near_{name}")(query, **page)
-    _print_json(hits) if as_json else _print_hits(hits)
+    _print_json(hits) if as_json else _out.print(_hits_table(hits) if hits else "no hits")
 
 
 @app.command()
@@ -174,6 +174,31 @@ def doctor() -> None:
 
 
 @app.command()
+def explore(
+    store: Store = None,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(help=f"URL of the service, or MODULE=URL for several; default: variables, {_DEFAULT_SERVICE}"),
+    ] = None,
+    media: Annotated[
+        list[Path] | None, typer.Option(help="folder with the files of stored objects", exists=True, file_okay=False)
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="address; default: VECMOD_EXPLORE_HOST, 127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="port; default: VECMOD_EXPLORE_PORT, 8765 or the next free")] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
+) -> None:
+    """Show collections in the browser: search by words or pictures, import folders, see the map."""
+    try:
+        from vecmod.explore import explorer  # noqa: PLC0415 -- an optional extra
+    except ModuleNotFoundError as error:
+        _stop(_NOT_INSTALLED.format(error.name, "explore"))
+    folders = os.pathsep.join(map(str, media)) if media else None
+    given = {"VECMOD_EXPLORE_HOST": host, "VECMOD_EXPLORE_PORT": port, "VECMOD_EXPLORE_MEDIA": folders}
+    variables = _overlay({**_host_variables(store, service or [], ""), **given})
+    raise typer.Exit(explorer.run(variables, _out, in_browser=open_page))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     _out.print(__version__)
@@ -195,13 +220,23 @@ def main() -> None:
 
 
 def _open_host(store: str | None, service: str | None, vectorizer: str) -> ModuleHost:
-    """A host with all known modules; those whose origin is set nowhere get the option's, or the default."""
+    variables = _host_variables(store, [service] if service else [], vectorizer)
+    return ModuleHost(HostSettings.read(_overlay(variables)), _READY_SECONDS)
+
+
+def _host_variables(store: str | None, services: Sequence[str], vectorizer: str) -> dict[str, str | None]:
+    """For a host with all known modules; those whose origin is set nowhere get the option's, or the default.
+
+    An option ``MODULE=URL`` is for one module, a URL alone for the vectorizer, or for all if that is empty.
+    """
     modules = known_modules()
+    named = {module: url for module, _, url in (one.partition("=") for one in services) if module in modules}
+    plain = [one for one in services if one.partition("=")[0] not in modules]
     given = {"VECMOD_STORE": store, "ENABLE_MODULES": os.environ.get("ENABLE_MODULES") or ",".join(modules)}
     for module in modules.values():
-        named = service if vectorizer in ("", module.name) else None
-        given[module.origin_variable] = named or os.environ.get(module.origin_variable) or _DEFAULT_SERVICE
-    return ModuleHost(HostSettings.read(_overlay(given)), _READY_SECONDS)
+        url = named.get(module.name) or (plain[-1] if plain and vectorizer in ("", module.name) else None)
+        given[module.origin_variable] = url or os.environ.get(module.origin_variable) or _DEFAULT_SERVICE
+    return given
 
 
 def _overlay(given: Mapping[str, object]) -> dict[str, str]:
@@ -263,15 +298,7 @@ def _print_report(report: IngestReport, media: MediaFolder, count: int) -> None:
         )
 
 
-def _print_hits(hits: list[Hit]) -> None:
-    if not hits:
-        _out.print("no hits")
-        return
-    _out.print(hits_table(hits))
-
-
-def hits_table(hits: list[Hit]) -> Table:
-    """Hits as a table: rank, distance, where the file is, id."""
+def _hits_table(hits: list[Hit]) -> Table:
     table = Table("#", "distance", "path", "id")
     for rank, hit in enumerate(hits, start=1):
         table.add_row(str(rank), f"{hit.distance:.4f}", escape(str(hit.properties.get("path", ""))), hit.id)

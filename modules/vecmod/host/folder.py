@@ -19,7 +19,7 @@ _SOUNDS = ".aac .aif .aiff .flac .m4a .mka .mp3 .oga .ogg .opus .wav .weba".spli
 # is a picture where there are pictures, else a film, and a depth picture only where there are no films either.
 _SUFFIXES = {DEPTH: _PICTURES, THERMAL: _PICTURES, VIDEO: _FILMS, IMAGE: _PICTURES, AUDIO: _SOUNDS, IMU: [".csv"]}
 # Ids must be the same on every run, so that a second run finds what the first has stored.
-_PLACE = "path"
+PLACE = "path"
 _NAMESPACE = uuid.UUID("6e2d5c0a-6f0d-5c7e-9a53-8c0c4c0f7b11")
 
 
@@ -57,7 +57,7 @@ class FileFields:
         shown = _printable(place.as_posix())
         return {
             "id": str(uuid.uuid5(_NAMESPACE, f"{self._class_name}/{shown}")),
-            "properties": {self.takes[_suffix(place)]: file, _PLACE: shown},
+            "properties": {self.takes[_suffix(place)]: file, PLACE: shown},
         }
 
 
@@ -122,8 +122,8 @@ def _only_field(config: ClassConfig, modality: Modality) -> str:
         raise InvalidClass(
             f"a folder fills one {modality.name} field, class {config.name} has {len(names)}: {', '.join(names)}"
         )
-    if names[0] == _PLACE:
-        raise InvalidClass(f"the {modality.name} field cannot be {_PLACE!r}, which holds the file's place; rename it")
+    if names[0] == PLACE:
+        raise InvalidClass(f"the {modality.name} field cannot be {PLACE!r}, which holds the file's place; rename it")
     return names[0]
 
 
