@@ -9,7 +9,8 @@ from vecmod.host.catalog import known_modules
 from vecmod.host.client import ServiceClient
 from vecmod.host.host_errors import InvalidSettings
 
-_EVERY_SECONDS = 2.0
+_EVERY_SECONDS, _MOMENT_SECONDS = 2.0, 1.0
+_UNASKED = "it was not asked yet"
 # A probe has a limit of its own.
 _NO_LIMIT = 0.0
 
@@ -36,7 +37,7 @@ class ServiceState:
     module: str
     url: str
     ready: bool = False
-    reason: str = "it was not asked yet"
+    reason: str = _UNASKED
     model: str = ""
     modalities: list[str] = field(default_factory=list)
 
@@ -53,6 +54,7 @@ class Readiness:
         self._clients: dict[Service, ServiceClient] = {}
         self._states: dict[Service, ServiceState] = {}
         self._wake = threading.Event()
+        self._told = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="readiness", daemon=True)
 
@@ -69,20 +71,24 @@ class Readiness:
             client.close()
 
     def of(self, services: Iterable[Service]) -> list[ServiceState]:
-        """What is known of services; those that nobody asked for before are asked from now on."""
-        states = []
-        for one in services:
-            if one not in self._states:
-                self._states[one] = ServiceState(*one)
+        """What is known of services; those that nobody asked for before are asked now, and waited for a moment."""
+        wanted = list(services)
+        new = [one for one in wanted if one not in self._states]
+        with self._told:
+            for one in new:
+                self._states.setdefault(one, ServiceState(*one))
                 self._wake.set()
-            states.append(self._states[one])
-        return states
+            self._told.wait_for(lambda: all(self._states[one].reason != _UNASKED for one in new), _MOMENT_SECONDS)
+            return [self._states[one] for one in wanted]
 
     def _run(self) -> None:
         while not self._closed:
             self._wake.clear()
             for one in list(self._states):
-                self._states[one] = self._ask(one)
+                state = self._ask(one)
+                with self._told:
+                    self._states[one] = state
+                    self._told.notify_all()
             self._wake.wait(self._every)
 
     def _ask(self, one: Service) -> ServiceState:
