@@ -1,8 +1,9 @@
 """Explorers that really run, in a thread of this process, over real stores and services."""
 
+import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,16 +50,11 @@ class Page(running.Caller):
 
 @contextmanager
 def exploring(
-    folder: Path, media: tuple[Path, ...] = (), address: str = "127.0.0.1", **variables: str
+    folder: Path, services: Mapping[str, str], media: Sequence[Path] = (), address: str = "127.0.0.1", **more: str
 ) -> Iterator[Page]:
-    """A page on an explorer whose own folder is ``folder``; variables are the host's, and the explorer's."""
-    given = {
-        "VECMOD_EXPLORE_FOLDER": str(folder),
-        "VECMOD_EXPLORE_PORT": "0",
-        "VECMOD_EXPLORE_HOST": address,
-        **variables,
-    }
-    given["VECMOD_EXPLORE_MEDIA"] = ":".join(map(str, media))
+    """A page on an explorer whose own folder is ``folder``; the rest are variables of host and explorer."""
+    own = {"VECMOD_EXPLORE_FOLDER": str(folder), "VECMOD_EXPLORE_PORT": "0", "VECMOD_EXPLORE_HOST": address}
+    given = {**services, **own, "VECMOD_EXPLORE_MEDIA": os.pathsep.join(map(str, media)), **more}
     with explorer(ExploreSettings.read(given), HostSettings.read(given)) as made:
         thread = threading.Thread(target=made.serve)
         thread.start()

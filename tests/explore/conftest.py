@@ -59,5 +59,5 @@ def filled(services: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def page(filled: str, services: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     own: Path = tmp_path_factory.mktemp("explore")
-    with exploring(own, (SAMPLES / "photos",), **services, VECMOD_STORE=filled) as opened:
+    with exploring(own, services, [SAMPLES / "photos"], VECMOD_STORE=filled) as opened:
         yield opened
