@@ -5,6 +5,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from importlib.util import find_spec
@@ -102,32 +103,38 @@ class _Maker:
 
     def ask(self, file: Path, size: int) -> bytes:
         """A JPEG, or nothing."""
+        began = time.monotonic()
+        made = self._ask_once(file, size)
+        if made is None and time.monotonic() - began < self._seconds:
+            # It was lost before this file came, perhaps.
+            made = self._ask_once(file, size)
+        return made or b""
+
+    def _ask_once(self, file: Path, size: int) -> bytes | None:
+        """None if the process is lost over it."""
         process = self._running()
         if process is None:
-            return b""
+            return None
         # Reading has no time limit of its own; it ends with the process.
         timer = threading.Timer(self._seconds, process.kill)
         timer.start()
         try:
-            return _ask(process, file, size)
+            made = _ask(process, file, size)
         finally:
             timer.cancel()
+        if made is None:
+            self._end()
+        return made
 
     def close(self) -> None:
         """End the process; what it is at is given up."""
         self._closed = True
-        if (process := self._process) is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with suppress(OSError):
-                        pipe.close()
+        self._end()
 
     def _running(self) -> subprocess.Popen[bytes] | None:
         if self._closed:
             return None
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None:
             # -P: a file in the current folder must not be taken for a library. A session of its own: Ctrl-C is for us.
             command = [sys.executable, "-P", "-m", "vecmod.explore.thumbnailer"]
             self._process = subprocess.Popen(  # noqa: S603
@@ -139,15 +146,26 @@ class _Maker:
             )
         return self._process
 
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):  # what was not sent yet has nowhere to go
+                        pipe.close()
 
-def _ask(process: subprocess.Popen[bytes], file: Path, size: int) -> bytes:
+
+def _ask(process: subprocess.Popen[bytes], file: Path, size: int) -> bytes | None:
+    """A JPEG, or nothing; None if the process is lost."""
     if process.stdin is None or process.stdout is None:
-        return b""
+        return None
     try:
         process.stdin.write(json.dumps({"path": str(file), "size": size}).encode() + b"\n")
         process.stdin.flush()
         head = process.stdout.read(4)
         made = process.stdout.read(int.from_bytes(head, "big"))
-    except OSError:
-        return b""
-    return made if head and len(made) == int.from_bytes(head, "big") else b""
+    except (OSError, ValueError):  # ValueError: somebody has closed the pipes
+        return None
+    return made if len(head) == 4 and len(made) == int.from_bytes(head, "big") else None  # noqa: PLR2004
