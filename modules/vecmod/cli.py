@@ -17,6 +17,7 @@ from vecmod import __version__
 from vecmod.contract.environment import SettingsError
 from vecmod.doctor.examine import parts
 from vecmod.doctor.finding import Level
+from vecmod.explore.explore_errors import ExploreFault
 from vecmod.host.catalog import known_modules
 from vecmod.host.collection import Collection
 from vecmod.host.folder import MediaFolder
@@ -208,7 +209,7 @@ def main() -> None:
     """Entry point: faults that a user can mend are one line, not a traceback."""
     try:
         app()
-    except (HostError, SettingsError) as error:
+    except (HostError, SettingsError, ExploreFault) as error:
         _err.print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(1)
     except ReplayError as error:

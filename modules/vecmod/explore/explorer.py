@@ -8,9 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.markup import escape
 
-from vecmod.explore.explore_errors import ExploreFault
 from vecmod.explore.explore_settings import ExploreSettings
 from vecmod.explore.http.explore_app import ExploreParts, create_explore_app
 from vecmod.explore.http.explore_server import ExploreServer, listen
@@ -40,17 +38,14 @@ def run(environ: Mapping[str, str], console: Console, *, in_browser: bool) -> in
     Raises:
         SettingsError: if a variable cannot be used.
         HostError: if the store cannot be opened.
+        ExploreFault: if the port is taken.
     """
     settings, host_settings = ExploreSettings.read(environ), HostSettings.read(environ)
-    try:
-        with explorer(settings, host_settings) as made:
-            console.print(f"{shown(host_settings.store)} is shown at {made.url}\nCtrl-C ends it.", soft_wrap=True)
-            if in_browser:
-                webbrowser.open(made.url)
-            made.serve()
-    except ExploreFault as fault:
-        console.print(f"[bold red]error:[/] {escape(str(fault))}")
-        return 1
+    with explorer(settings, host_settings) as made:
+        console.print(f"{shown(host_settings.store)} is shown at {made.url}\nCtrl-C ends it.", soft_wrap=True)
+        if in_browser:
+            webbrowser.open(made.url)
+        made.serve()
     if _has_threads_at_work():
         # Something waits for a service or a store that does not answer; leaving in order would wait for it, too.
         os._exit(0)
