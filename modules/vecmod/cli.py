@@ -10,8 +10,6 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from vecmod import __version__
 from vecmod.contract.environment import SettingsError
@@ -23,10 +21,10 @@ from vecmod.host.collection import Collection
 from vecmod.host.folder import MediaFolder
 from vecmod.host.host_errors import HostError, InvalidQuery
 from vecmod.host.host_settings import HostSettings
-from vecmod.host.ingest import IngestReport
 from vecmod.host.module_host import ModuleHost
 from vecmod.host.search import PageOptions
 from vecmod.host.stores.store import Hit
+from vecmod.printing import hits_table, print_report, progress_bar
 from vecmod.replay.commands import record, replay
 from vecmod.replay.replay_errors import ReplayError
 
@@ -41,7 +39,6 @@ _NOT_INSTALLED = "this needs packages that are not installed ({}): pip install '
 # Somebody sits in front of the command: long enough for a model to load, not for a coffee.
 _READY_SECONDS = 20.0
 _COLOURS = {Level.OK: "green", Level.NOTE: "yellow", Level.WRONG: "bold red"}
-_MOST_KINDS = 8
 _DEFAULT_SERVICE = "http://127.0.0.1:8080"
 
 Store = Annotated[
@@ -97,10 +94,10 @@ def insert(
         if not media.files:
             _stop(f"{folder} has nothing for class {config.name}: files ending in {', '.join(sorted(media.takes))}")
         collection = host.create_class(definition)
-        with _progress() as progress:
+        with progress_bar(_err) as progress:
             task = progress.add_task(f"inserting into {config.name}", total=len(media.files))
             report = collection.insert_many(media.objects(), on_done=lambda count: progress.advance(task, count))
-        _print_report(report, media, collection.count())
+        print_report(_out, _err, report, media, collection.count())
     raise typer.Exit(1 if report.failed or report.stopped else 0)
 
 
@@ -142,7 +139,7 @@ def search(
         collection = _pick_class(host, class_name)
         ((name, query),) = given
         hits: list[Hit] = getattr(collection, f"near_{name}")(query, **page)
-    _print_json(hits) if as_json else _out.print(_hits_table(hits) if hits else "no hits")
+    _print_json(hits) if as_json else _out.print(hits_table(hits) if hits else "no hits")
 
 
 @app.command()
@@ -271,39 +268,6 @@ def _pick_class(host: ModuleHost, name: str | None) -> Collection:
     if name is None and len(names) > 1:
         raise InvalidQuery(f"the store has {len(names)} classes ({', '.join(names)}); choose with --class")
     return host.get_class(name or names[0])
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=_err
-    )
-
-
-def _print_report(report: IngestReport, media: MediaFolder, count: int) -> None:
-    untried = len(media.files) - report.stored - report.unchanged - len(report.failed)
-    places = {one["id"]: one["properties"]["path"] for one in media.objects()} if report.failed else {}
-    for failed in report.failed:
-        _err.print(f"[red]failed[/] {escape(places[failed.id])}: {escape(str(failed.error))}", soft_wrap=True)
-    if report.stopped:
-        _err.print(f"[bold red]stopped:[/] {escape(str(report.stopped))}")
-        _err.print("Nothing is lost: run the same command again to go on.")
-    _out.print(
-        f"{report.stored} stored, {report.unchanged} unchanged, {len(report.failed)} failed, {untried} not tried; "
-        f"{count} in the class now"
-    )
-    if others := media.others.most_common():
-        kinds = [f"{number} {suffix or 'without a suffix'}" for suffix, number in others]
-        shown = ", ".join(kinds[:_MOST_KINDS]) + ", ..." * (len(kinds) > _MOST_KINDS)
-        _out.print(
-            f"{media.others.total()} left alone, as the class has no field for them: {escape(shown)}", soft_wrap=True
-        )
-
-
-def _hits_table(hits: list[Hit]) -> Table:
-    table = Table("#", "distance", "path", "id")
-    for rank, hit in enumerate(hits, start=1):
-        table.add_row(str(rank), f"{hit.distance:.4f}", escape(str(hit.properties.get("path", ""))), hit.id)
-    return table
 
 
 def _print_json(hits: list[Hit]) -> None:
