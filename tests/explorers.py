@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import urllib3
+
 import running
 from vecmod.explore.explore_settings import ExploreSettings
 from vecmod.explore.explorer import explorer
@@ -32,6 +34,13 @@ class Page(running.Caller):
         answer = self.post(f"/api/collections/{collection}/search", question)
         assert answer.status == 200, answer.body
         return answer.json()
+
+    def answers(self) -> bool:
+        """Whether the explorer is there by now."""
+        try:
+            return self("GET", "/").status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
 
     def put(self, name: str, path: str, data: bytes) -> running.Answer:
         return self("PUT", f"/api/imports/{name}/files?path={quote(path)}", data, **PAGE)

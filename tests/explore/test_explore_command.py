@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import urllib3
 
 import running
 from explorers import Page
@@ -39,20 +38,13 @@ def typed(cwd: Path, *arguments: object, **variables: str) -> Iterator[tuple[sub
     try:
         told = next(found for line in process.stdout if (found := re.search(r"shown at (http://\S+/)", line)))
         page = Page(told[1].rstrip("/"))
-        running.wait_for(lambda: _answers(page))
+        running.wait_for(page.answers)
         yield process, page
         page.close()
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
-
-
-def _answers(page: Page) -> bool:
-    try:
-        return page("GET", "/").status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
 
 
 @pytest.fixture
