@@ -1,6 +1,7 @@
 """Thumbnails of good files and of hostile ones, made by the real process."""
 
 import os
+import struct
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -11,7 +12,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from films import film
+from films import film, frame_picture
 from pictures import SAMPLES, encoded, gradient, photo, png_of_size
 from vecmod.explore import thumbnails
 from vecmod.explore.media_types import kind_of, media_type_of
@@ -92,6 +93,18 @@ def test_films_show_their_first_picture(container: str, codec: str, maker: Thumb
     found = shown(maker, write(tmp_path, f"film.{container}", film(6, 6, container, codec, size=(128, 96))))
     assert found is not None
     assert found.size == (64, 48)
+
+
+def test_phones_films_stand_upright(maker: Thumbnails, tmp_path: Path) -> None:
+    lying = bytearray(film(3, 3, size=(128, 64)))
+    # ISO/IEC 14496-12, 8.3.2: the matrix of a track, here a quarter turn clockwise.
+    matrix = lying.index(b"tkhd") + 4 + 40
+    lying[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    found = shown(maker, write(tmp_path, "phone.mp4", bytes(lying)))
+    assert found is not None
+    turned = Image.fromarray(np.rot90(frame_picture(0, 128, 64), -1)).resize((32, 64))
+    assert found.size == turned.size
+    assert np.abs(np.asarray(found, float) - np.asarray(turned, float)).mean() < 20
 
 
 def test_broken_files_have_none_and_stop_nobody(maker: Thumbnails, tmp_path: Path) -> None:

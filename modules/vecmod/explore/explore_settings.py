@@ -15,10 +15,6 @@ def _folders(value: object) -> object:
     return tuple(one for one in value.split(os.pathsep) if one) if isinstance(value, str) else value
 
 
-def _expanded(path: Path) -> Path:
-    return path.expanduser()
-
-
 class ExploreSettings(BaseModel):
     """What an operator can set."""
 
