@@ -14,6 +14,7 @@ from embedding_clients import OFFLINE, copy_token_table
 from typesense_server import TypesenseServer
 
 os.environ.update(OFFLINE)
+pytest_plugins = ["explore_fixtures"]
 
 
 @pytest.fixture(scope="session")

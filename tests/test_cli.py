@@ -19,6 +19,7 @@ import tiny_clip
 import tiny_open_clip
 import tiny_sbert
 import tiny_siglip
+from explorers import Page
 from pictures import SAMPLES, b64, encoded, gradient, photo
 from start import vecmod
 from vecmod.host.stores.milvus_store import MilvusStore
@@ -239,11 +240,21 @@ def test_a_demo_that_is_ended_leaves_nothing_running(ending: signal.Signals, tmp
     # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     demo = psutil.Popen([sys.executable, "-m", "vecmod", "demo"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    service = []
+    url = ""
     for line in demo.stdout:
-        service = demo.children(recursive=True)
+        url = line.strip() if line.startswith("  http://127.0.0.1:") else url
         if "Ctrl-C" in line:
             break
+    # The explorer shows what the tables were about: films, too, which takes a process of its own.
+    page = Page(url.rstrip("/"))
+    running.wait_for(page.answers)
+    status = page.get("/api/status")
+    assert {one["name"]: one["items"] for one in status["collections"]} == {"Film": 4, "Photo": 16, "PhotoInWords": 16}
+    assert [one["ready"] for one in status["services"]] == [True] * 3
+    (film,) = page.search("Film", by="text", text="a rocket launch", limit=1)["hits"]
+    assert (film["title"], page("GET", film["thumbnail"]).status) == ("rocket.webm", 200)
+    page.close()
+    service = demo.children(recursive=True)
     demo.send_signal(ending)
     assert demo.wait(30) in (0, 128 + ending)
     demo.stdout.close()

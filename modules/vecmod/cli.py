@@ -3,29 +3,28 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from vecmod import __version__
 from vecmod.contract.environment import SettingsError
 from vecmod.doctor.examine import parts
 from vecmod.doctor.finding import Level
+from vecmod.explore.explore_errors import ExploreFault
 from vecmod.host.catalog import known_modules
 from vecmod.host.collection import Collection
 from vecmod.host.folder import MediaFolder
 from vecmod.host.host_errors import HostError, InvalidQuery
 from vecmod.host.host_settings import HostSettings
-from vecmod.host.ingest import IngestReport
 from vecmod.host.module_host import ModuleHost
 from vecmod.host.search import PageOptions
 from vecmod.host.stores.store import Hit
+from vecmod.printing import hits_table, print_report, progress_bar
 from vecmod.replay.commands import record, replay
 from vecmod.replay.replay_errors import ReplayError
 
@@ -36,11 +35,10 @@ app.command()(record)
 app.command()(replay)
 _out = Console()
 _err = Console(stderr=True)
-_NOT_INSTALLED = "this needs packages that are not installed ({}): pip install 'vecmod[serve,onnx]'"
+_NOT_INSTALLED = "this needs packages that are not installed ({}): pip install 'vecmod[{}]'"
 # Somebody sits in front of the command: long enough for a model to load, not for a coffee.
 _READY_SECONDS = 20.0
 _COLOURS = {Level.OK: "green", Level.NOTE: "yellow", Level.WRONG: "bold red"}
-_MOST_KINDS = 8
 _DEFAULT_SERVICE = "http://127.0.0.1:8080"
 
 Store = Annotated[
@@ -61,7 +59,7 @@ def serve(
     try:
         from vecmod.serving.run import main as run_service  # noqa: PLC0415 -- an optional extra
     except ModuleNotFoundError as error:
-        _stop(_NOT_INSTALLED.format(error.name))
+        _stop(_NOT_INSTALLED.format(error.name, "serve,onnx"))
     raise typer.Exit(run_service(service, _overlay(given)))
 
 
@@ -77,7 +75,7 @@ def convert(
     try:
         from vecmod.serving.convert import main as run_conversion  # noqa: PLC0415 -- an optional extra
     except ModuleNotFoundError as error:
-        _stop(_NOT_INSTALLED.format(error.name))
+        _stop(_NOT_INSTALLED.format(error.name, "serve,onnx"))
     raise typer.Exit(run_conversion(service, _overlay(given), output))
 
 
@@ -96,10 +94,10 @@ def insert(
         if not media.files:
             _stop(f"{folder} has nothing for class {config.name}: files ending in {', '.join(sorted(media.takes))}")
         collection = host.create_class(definition)
-        with _progress() as progress:
+        with progress_bar(_err) as progress:
             task = progress.add_task(f"inserting into {config.name}", total=len(media.files))
             report = collection.insert_many(media.objects(), on_done=lambda count: progress.advance(task, count))
-        _print_report(report, media, collection.count())
+        print_report(_out, _err, report, media, collection.count())
     raise typer.Exit(1 if report.failed or report.stopped else 0)
 
 
@@ -141,7 +139,7 @@ def search(
         collection = _pick_class(host, class_name)
         ((name, query),) = given
         hits: list[Hit] = getattr(collection, f"near_{name}")(query, **page)
-    _print_json(hits) if as_json else _print_hits(hits)
+    _print_json(hits) if as_json else _out.print(hits_table(hits) if hits else "no hits")
 
 
 @app.command()
@@ -174,6 +172,31 @@ def doctor() -> None:
 
 
 @app.command()
+def explore(
+    store: Store = None,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(help=f"URL of the service, or MODULE=URL for several; default: variables, {_DEFAULT_SERVICE}"),
+    ] = None,
+    media: Annotated[
+        list[Path] | None, typer.Option(help="folder with the files of stored objects", exists=True, file_okay=False)
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="address; default: VECMOD_EXPLORE_HOST, 127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="port; default: VECMOD_EXPLORE_PORT, 8765 or the next free")] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
+) -> None:
+    """Show collections in the browser: search by words or pictures, import folders, see the map."""
+    try:
+        from vecmod.explore import explorer  # noqa: PLC0415 -- an optional extra
+    except ModuleNotFoundError as error:
+        _stop(_NOT_INSTALLED.format(error.name, "explore"))
+    folders = os.pathsep.join(map(str, media)) if media else None
+    given = {"VECMOD_EXPLORE_HOST": host, "VECMOD_EXPLORE_PORT": port, "VECMOD_EXPLORE_MEDIA": folders}
+    variables = _overlay({**_host_variables(store, service or [], ""), **given})
+    raise typer.Exit(explorer.run(variables, _out, in_browser=open_page))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     _out.print(__version__)
@@ -183,7 +206,7 @@ def main() -> None:
     """Entry point: faults that a user can mend are one line, not a traceback."""
     try:
         app()
-    except (HostError, SettingsError) as error:
+    except (HostError, SettingsError, ExploreFault) as error:
         _err.print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(1)
     except ReplayError as error:
@@ -195,13 +218,23 @@ def main() -> None:
 
 
 def _open_host(store: str | None, service: str | None, vectorizer: str) -> ModuleHost:
-    """A host with all known modules; those whose origin is set nowhere get the option's, or the default."""
+    variables = _host_variables(store, [service] if service else [], vectorizer)
+    return ModuleHost(HostSettings.read(_overlay(variables)), _READY_SECONDS)
+
+
+def _host_variables(store: str | None, services: Sequence[str], vectorizer: str) -> dict[str, str | None]:
+    """For a host with all known modules; those whose origin is set nowhere get the option's, or the default.
+
+    An option ``MODULE=URL`` is for one module, a URL alone for the vectorizer, or for all if that is empty.
+    """
     modules = known_modules()
+    named = {module: url for module, _, url in (one.partition("=") for one in services) if module in modules}
+    plain = [one for one in services if one.partition("=")[0] not in modules]
     given = {"VECMOD_STORE": store, "ENABLE_MODULES": os.environ.get("ENABLE_MODULES") or ",".join(modules)}
     for module in modules.values():
-        named = service if vectorizer in ("", module.name) else None
-        given[module.origin_variable] = named or os.environ.get(module.origin_variable) or _DEFAULT_SERVICE
-    return ModuleHost(HostSettings.read(_overlay(given)), _READY_SECONDS)
+        url = named.get(module.name) or (plain[-1] if plain and vectorizer in ("", module.name) else None)
+        given[module.origin_variable] = url or os.environ.get(module.origin_variable) or _DEFAULT_SERVICE
+    return given
 
 
 def _overlay(given: Mapping[str, object]) -> dict[str, str]:
@@ -235,47 +268,6 @@ def _pick_class(host: ModuleHost, name: str | None) -> Collection:
     if name is None and len(names) > 1:
         raise InvalidQuery(f"the store has {len(names)} classes ({', '.join(names)}); choose with --class")
     return host.get_class(name or names[0])
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=_err
-    )
-
-
-def _print_report(report: IngestReport, media: MediaFolder, count: int) -> None:
-    untried = len(media.files) - report.stored - report.unchanged - len(report.failed)
-    places = {one["id"]: one["properties"]["path"] for one in media.objects()} if report.failed else {}
-    for failed in report.failed:
-        _err.print(f"[red]failed[/] {escape(places[failed.id])}: {escape(str(failed.error))}", soft_wrap=True)
-    if report.stopped:
-        _err.print(f"[bold red]stopped:[/] {escape(str(report.stopped))}")
-        _err.print("Nothing is lost: run the same command again to go on.")
-    _out.print(
-        f"{report.stored} stored, {report.unchanged} unchanged, {len(report.failed)} failed, {untried} not tried; "
-        f"{count} in the class now"
-    )
-    if others := media.others.most_common():
-        kinds = [f"{number} {suffix or 'without a suffix'}" for suffix, number in others]
-        shown = ", ".join(kinds[:_MOST_KINDS]) + ", ..." * (len(kinds) > _MOST_KINDS)
-        _out.print(
-            f"{media.others.total()} left alone, as the class has no field for them: {escape(shown)}", soft_wrap=True
-        )
-
-
-def _print_hits(hits: list[Hit]) -> None:
-    if not hits:
-        _out.print("no hits")
-        return
-    _out.print(hits_table(hits))
-
-
-def hits_table(hits: list[Hit]) -> Table:
-    """Hits as a table: rank, distance, where the file is, id."""
-    table = Table("#", "distance", "path", "id")
-    for rank, hit in enumerate(hits, start=1):
-        table.add_row(str(rank), f"{hit.distance:.4f}", escape(str(hit.properties.get("path", ""))), hit.id)
-    return table
 
 
 def _print_json(hits: list[Hit]) -> None:

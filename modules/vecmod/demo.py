@@ -1,6 +1,7 @@
 """The demo: what ``vecmod serve``, ``insert`` and ``search`` do, on the sample photos and films, in one go."""
 
 import json
+import os
 import signal
 import sys
 from importlib.resources import as_file, files
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from vecmod.demo_services import DemoServices, Served
+from vecmod.explore.explore_settings import ExploreSettings
+from vecmod.explore.explorer import explorer
 from vecmod.host.catalog import IMG2VEC_NEURAL, MULTI2VEC_BIND, MULTI2VEC_CLIP
 from vecmod.host.collection import Collection
 from vecmod.host.folder import MediaFolder
@@ -46,7 +49,7 @@ def run_demo(console: Console, folder: Path, *, stay: bool) -> int:
     Args:
         console: where it prints.
         folder: keeps database and logs; made if it is missing.
-        stay: keep the services running until Ctrl-C.
+        stay: show it all in the browser until Ctrl-C.
 
     Raises:
         HostError: if a step fails.
@@ -55,27 +58,26 @@ def run_demo(console: Console, folder: Path, *, stay: bool) -> int:
         # By default these end the process on the spot, and the services would live on without it.
         signal.signal(signal.Signals[name], lambda number, _: sys.exit(128 + number))
     folder.mkdir(parents=True, exist_ok=True)
-    store = folder / "photos.db"
     with (
         as_file(files("vecmod.samples")) as samples,
         DemoServices([part.served for part in _PARTS], folder) as services,
     ):
+        variables = {served.module.origin_variable: origin for served, origin in services.origins.items()}
+        enabled = ",".join(part.served.module.name for part in _PARTS)
+        store = str(folder / "photos.db")
+        settings = HostSettings.read({"ENABLE_MODULES": enabled, "VECMOD_STORE": store, **variables})
         services.start(_BY_PICTURE.served)
         services.start(_BY_WORDS.served)
-        missed = _ask_all(console, samples, store, services)
+        missed = _ask_all(console, samples, settings, services)
         if missed:
             console.print(f"[bold red]missed what they were made from:[/] {', '.join(missed)}")
         if stay:
-            _say_how_to_go_on(console, samples, store, services)
-            services.watch()
+            _explore(console, samples, folder, settings, services)
     return 1 if missed else 0
 
 
-def _ask_all(console: Console, samples: Path, store: Path, services: DemoServices) -> list[str]:
+def _ask_all(console: Console, samples: Path, settings: HostSettings, services: DemoServices) -> list[str]:
     """Insert the samples and ask every query; names of the queries that missed."""
-    variables = {served.module.origin_variable: origin for served, origin in services.origins.items()}
-    enabled = ",".join(part.served.module.name for part in _PARTS)
-    settings = HostSettings.read({"ENABLE_MODULES": enabled, "VECMOD_STORE": str(store), **variables})
     with ModuleHost(settings) as host:
         _await(console, services, _BY_PICTURE)
         photos = _filled(console, host, samples, _BY_PICTURE)
@@ -145,15 +147,23 @@ def _show_limits(console: Console, photos: Collection, samples: Path) -> None:
     console.print(f"near_object {near[0].properties['path']}: {', '.join(hit.properties['path'] for hit in likes)}\n")
 
 
-def _say_how_to_go_on(console: Console, samples: Path, store: Path, services: DemoServices) -> None:
-    by_picture, by_words, films = (f"--store {store} --service {origin}" for origin in services.origins.values())
+def _explore(console: Console, samples: Path, folder: Path, settings: HostSettings, services: DemoServices) -> None:
+    """Show it all in the browser, until Ctrl-C or until a service has ended."""
+    media = os.pathsep.join(dict.fromkeys(str(samples / part.folder) for part in _PARTS))
+    own = {"VECMOD_EXPLORE_FOLDER": str(folder.absolute() / "imported"), "VECMOD_EXPLORE_MEDIA": media}
+    with explorer(ExploreSettings.read(own), settings, until=lambda: not services.all_run()) as made:
+        _say_how_to_go_on(console, samples, made.url, services)
+        made.serve()
+
+
+def _say_how_to_go_on(console: Console, samples: Path, url: str, services: DemoServices) -> None:
+    by_words = services.origins[_BY_WORDS.served]
     console.print(
-        "The services go on. In another terminal:\n"
-        f"  {sys.argv[0]} insert YOUR-FOLDER --class-file {samples / _BY_WORDS.class_file} {by_words}\n"
-        f"  {sys.argv[0]} search --class PhotoInWords --text 'YOUR WORDS' {by_words}\n"
-        f"  {sys.argv[0]} search --class Photo --image YOUR-PICTURE {by_picture}\n"
-        f"  {sys.argv[0]} search --class Film --video YOUR-FILM {films}\n"
-        f"The routes are described at {', '.join(f'{origin}/docs' for origin in services.origins.values())}\n"
+        f"Look around, search by words and pictures, import a folder of your own:\n\n  {url}\n\n"
+        "The services go on, for another terminal, too:\n"
+        f"  {sys.argv[0]} insert YOUR-FOLDER --class-file {samples / _BY_WORDS.class_file} --service {by_words}\n"
+        f"  {sys.argv[0]} search --text 'YOUR WORDS' --service {by_words}\n"
+        f"Their routes: {', '.join(f'{origin}/docs' for origin in services.origins.values())}\n"
         "Ctrl-C here stops them; nothing else is left running.",
         soft_wrap=True,
         highlight=False,

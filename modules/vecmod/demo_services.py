@@ -86,13 +86,9 @@ class DemoServices:
             time.sleep(0.1)
         client.close()
 
-    def watch(self) -> None:
-        """Return on Ctrl-C, or when one of the services has ended."""
-        try:
-            while all(process.poll() is None for process in self._running.values()):
-                time.sleep(0.2)
-        except KeyboardInterrupt:
-            return
+    def all_run(self) -> bool:
+        """Whether none of those that were started has ended."""
+        return all(process.poll() is None for process in self._running.values())
 
     def _log(self, one: Served) -> Path:
         return self._folder / f"{one.module.name}.log"

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from vecmod.contract.environment import OUR_VARIABLES, PREFIX, SettingsError
+from vecmod.explore.explore_settings import ExploreSettings
 from vecmod.host.host_settings import HostSettings, parse_duration
 from vecmod.serving.service_settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
 DECLARED = {
     str(field.alias)
-    for settings in (ServiceSettings, HostSettings)
+    for settings in (ServiceSettings, HostSettings, ExploreSettings)
     for field in settings.model_fields.values()
     if field.alias
 }
@@ -28,7 +29,7 @@ def test_empty_counts_as_unset() -> None:
 
 
 def test_a_typing_error_is_refused_with_the_right_name() -> None:
-    for read in (ServiceSettings.read, HostSettings.read):
+    for read in (ServiceSettings.read, HostSettings.read, ExploreSettings.read):
         with pytest.raises(SettingsError, match=r"VECMOD_MAX_PIXEL is not .* did you mean VECMOD_MAX_PIXELS"):
             read({"VECMOD_MAX_PIXEL": "5"})
     with pytest.raises(SettingsError, match=r"remove it, or see README\.md"):
@@ -55,7 +56,7 @@ def test_every_variable_is_documented_with_its_default() -> None:
     readme = (ROOT / "README.md").read_text()
     assert [name for name in sorted(DECLARED) if f"`{name}`" not in readme] == []
     defaults = {name: value for name, value in example.items() if name in DECLARED and value}
-    for read in (ServiceSettings.read, HostSettings.read):
+    for read in (ServiceSettings.read, HostSettings.read, ExploreSettings.read):
         assert read(defaults) == read({})
 
 

@@ -98,6 +98,19 @@ def test_offset_and_limit_page_through(photos: Collection) -> None:
     assert pages == whole
 
 
+def test_pages_of_all_objects(photos: Collection) -> None:
+    found = [one for start in range(0, 8, 2) for one in photos.page(2, start, vectors=True)]
+    assert sorted((one.id, one.properties["path"]) for one in found) == sorted((name, name) for name in NAMES)
+    assert [(one.id, one.vector.tolist()) for one in found] == [
+        (one.id, photos.get(one.id).vector.tolist()) for one in found
+    ]
+    assert [(one.id, one.vector.size) for one in photos.page(20)] == [(one.id, 0) for one in found]
+    with pytest.raises(InvalidQuery, match="offset at least 0"):
+        photos.page(10, -1)
+    with pytest.raises(InvalidQuery, match="must stay below 16384"):
+        photos.page(10_000, 6384)
+
+
 def test_near_object_leaves_the_object_out(photos: Collection) -> None:
     hits = photos.near_object("cat", limit=5)
     assert {hit.id for hit in hits} == set(NAMES) - {"cat"}

@@ -194,6 +194,18 @@ def test_filters_mean_the_same(wanted: dict[str, Any], articles: Collection, our
     assert articles.count() == 6 - len(expected)
 
 
+def test_pages_have_what_was_stored(articles: Collection, ours: Collection) -> None:
+    found = [one for start in range(0, 8, 2) for one in articles.page(2, start, vectors=True)]
+    assert sorted(one.id for one in found) == sorted(one.id for one in ours.page())
+    for one in found:
+        expected = ours.get(one.id)
+        assert (one.properties, one.fingerprint) == (expected.properties, articles.get(one.id).fingerprint)
+        np.testing.assert_allclose(one.vector, expected.vector, atol=1e-6)
+    assert [(one.id, one.vector.size) for one in articles.page()] == [(one.id, 0) for one in found]
+    with pytest.raises(InvalidQuery, match="limit must be at least 1"):
+        articles.page(0)
+
+
 def test_media_stay_in_weaviate_until_they_are_asked_for(articles: Collection) -> None:
     (hit,) = articles.near_text("a cat", limit=1, properties=["image", "title", "missing"])
     assert hit.properties == {"image": b64(photo("cat")), "title": "A cat"}
@@ -293,10 +305,13 @@ def test_a_class_with_named_vectors_stays_one(host: ModuleHost, service: running
     with pytest.raises(InvalidClass, match=r"name one of them: vector="):
         host.create_class(NAMED)
     assert host.get_class("Named_pixels").near_image(photo("cat"), limit=1)[0].id == "cat"
+    assert {"Named_pixels", "Named_words"} <= set(host.collection_names())
     # An object may have something for one of the vectors only.
     assert words.insert_many([{"id": "bare", "properties": {"image": photo("melon")}}]).failed == []
     assert pixels.near_image(photo("melon"), limit=1)[0].id == "bare"
     assert words.get("bare").vector.size == 0
+    assert {one.id: one.vector.size for one in words.page(vectors=True)} == {**dict.fromkeys(NAMES, 384), "bare": 0}
+    assert {one.vector.size for one in pixels.page(vectors=True)} == {1280}
     with pytest.raises(UnknownClass):
         host.get_class("Named_other")
 

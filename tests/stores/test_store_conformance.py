@@ -377,6 +377,38 @@ def test_everything_is_found_without_a_condition(store: Store) -> None:
     assert found["cat"].vector.size == 0
 
 
+def test_pages_have_every_record_once_with_all_it_has(store: Store) -> None:
+    vectors = RANDOM.normal(size=(1700, DIM)).astype(np.float32)
+    kept = {
+        f"r{number}": Record(f"r{number}", vector, {"n": number}, f"f{number}") for number, vector in enumerate(vectors)
+    }
+    assert store.upsert(NAME, list(kept.values())) == []
+    for vectors_too in (False, True):
+        found = [one for start in range(0, 2100, 300) for one in store.page(NAME, 300, start, vectors=vectors_too)]
+        assert len(found) == 1700
+        assert {one.id for one in found} == kept.keys()
+        assert [one.properties for one in found] == [kept[one.id].properties for one in found]
+        assert [one.fingerprint for one in found] == [kept[one.id].fingerprint for one in found]
+        wanted = [kept[one.id].vector if vectors_too else np.zeros(0) for one in found]
+        np.testing.assert_allclose([one.vector for one in found], wanted, atol=1e-6)
+        assert [one.id for one in store.page(NAME, 1100, 290, vectors=vectors_too)] == [one.id for one in found][
+            290:1390
+        ]
+    assert store.page(NAME, 10, 1695, vectors=True)[-1].id == found[-1].id
+    assert store.page(NAME, 10, 1700) == []
+
+
+def test_pages_show_what_was_just_written(store: Store) -> None:
+    assert store.page(NAME, 10) == []
+    store.upsert(NAME, [record(number) for number in range(5)])
+    store.delete(NAME, ["id-3"])
+    store.upsert(NAME, [record(1, VECTORS[9], colour="blue")])
+    found = {one.id: one for one in store.page(NAME, 10, vectors=True)}
+    assert found.keys() == {"id-0", "id-1", "id-2", "id-4"}
+    assert found["id-1"].properties == {"n": 1, "colour": "blue"}
+    np.testing.assert_allclose(found["id-1"].vector, VECTORS[9], atol=1e-6)
+
+
 def test_a_rare_tag_among_ten_thousand_is_found(store: Store) -> None:
     vectors = RANDOM.normal(size=(10_000, DIM)).astype(np.float32)
     rare = {f"r{number}" for number in (17, 5000, 9999)}

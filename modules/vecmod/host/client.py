@@ -109,12 +109,18 @@ class ServiceClient:
 
     def is_ready(self) -> str:
         """Empty if the service is ready, else the reason why not."""
-        url = f"{self.origin}/.well-known/ready"
         try:
-            answer = self._pool.request("GET", url, timeout=_PROBE_SECONDS, redirect=False)
+            answer = self._probe("/.well-known/ready")
         except HTTPError as error:
             return _cause(error)
-        return "" if answer.status < 300 else f"status {answer.status}{_reason(answer.data)}"  # noqa: PLR2004
+        return "" if answer.status < 300 else f"status {answer.status}{_reason(answer.body)}"  # noqa: PLR2004
+
+    def meta(self) -> dict[str, Any]:
+        """What the service says of itself, in whatever shape; empty if it says nothing."""
+        try:
+            return _read_answer(self._probe("/meta"))
+        except (HTTPError, ServiceError):
+            return {}
 
     def wait_until_ready(self, seconds: float) -> None:
         """Return as soon as the service is ready.
@@ -138,6 +144,10 @@ class ServiceClient:
     def close(self) -> None:
         """Close all connections."""
         self._pool.clear()
+
+    def _probe(self, path: str) -> Answer:
+        answer = self._pool.request("GET", f"{self.origin}{path}", timeout=_PROBE_SECONDS, redirect=False)
+        return Answer(answer.status, "", answer.data)
 
     def _lists(self, pieces: Sequence[Piece]) -> list[Vector]:
         """One request with a list for each modality; pieces come ordered by modality."""

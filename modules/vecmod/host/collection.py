@@ -71,6 +71,16 @@ class Collection(ABC):
         """
 
     @abstractmethod
+    def page(self, limit: int = 100, offset: int = 0, *, vectors: bool = False) -> list[Record]:
+        """Objects in an order that stays while nobody writes, with their vectors if they are wanted.
+
+        An object that lacks a vector in a store that holds such objects has an empty one.
+
+        Raises:
+            InvalidQuery: unless the limit is at least 1, the offset at least 0, and both together below 16384.
+        """
+
+    @abstractmethod
     def count(self) -> int:
         """Number of objects."""
 

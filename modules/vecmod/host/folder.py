@@ -3,8 +3,8 @@
 import os
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 from vecmod.contract.modality import AUDIO, DEPTH, IMAGE, IMU, MODALITIES, THERMAL, VIDEO, Modality
@@ -19,14 +19,50 @@ _SOUNDS = ".aac .aif .aiff .flac .m4a .mka .mp3 .oga .ogg .opus .wav .weba".spli
 # is a picture where there are pictures, else a film, and a depth picture only where there are no films either.
 _SUFFIXES = {DEPTH: _PICTURES, THERMAL: _PICTURES, VIDEO: _FILMS, IMAGE: _PICTURES, AUDIO: _SOUNDS, IMU: [".csv"]}
 # Ids must be the same on every run, so that a second run finds what the first has stored.
-_PLACE = "path"
+PLACE = "path"
 _NAMESPACE = uuid.UUID("6e2d5c0a-6f0d-5c7e-9a53-8c0c4c0f7b11")
 
 
-class MediaFolder:
-    """What of a folder goes into a class: each file into the one field of its modality, which its suffix tells.
+class FileFields:
+    """Which field of a class a file goes into, which its suffix tells, and the object that it becomes.
 
-    Hidden files and folders are left out. Files are read as the objects are used, not before.
+    Args:
+        config: the class.
+
+    Attributes:
+        takes: the field by suffix, in lower case with its dot.
+        modalities: of those fields, in wire order.
+
+    Raises:
+        InvalidClass: if the class has no field for files, or several that a file could go into, or one that is called
+            ``path``.
+    """
+
+    def __init__(self, config: ClassConfig) -> None:
+        fields = _fields(config)
+        self.modalities: Sequence[Modality] = tuple(fields)
+        self.takes: Mapping[str, str] = {
+            suffix: fields[modality]
+            for modality, suffixes in _SUFFIXES.items()
+            if modality in fields
+            for suffix in suffixes
+        }
+        self._class_name = config.name
+
+    def object_of(self, place: PurePath, file: Path) -> dict[str, Any]:
+        """The object of a file whose place under its folder goes into ``path``; its id follows from class and place.
+
+        The suffix of the place is one that the class takes. The file is read as the object is used, not before.
+        """
+        shown = _printable(place.as_posix())
+        return {
+            "id": str(uuid.uuid5(_NAMESPACE, f"{self._class_name}/{shown}")),
+            "properties": {self.takes[_suffix(place)]: file, PLACE: shown},
+        }
+
+
+class MediaFolder:
+    """What of a folder goes into a class; hidden files and folders are left out.
 
     Args:
         config: the class.
@@ -38,32 +74,21 @@ class MediaFolder:
         others: those that have none, counted by suffix.
 
     Raises:
-        InvalidClass: if the class has no field for files, or several that a file could go into, or one that is called
-            ``path``.
+        InvalidClass: as :class:`FileFields`.
     """
 
     def __init__(self, config: ClassConfig, folder: Path) -> None:
-        fields = _fields(config)
-        self.takes: Mapping[str, str] = {
-            suffix: fields[modality]
-            for modality, suffixes in _SUFFIXES.items()
-            if modality in fields
-            for suffix in suffixes
-        }
-        self._class_name = config.name
+        self._fields = FileFields(config)
+        self.takes = self._fields.takes
         self._folder = folder
-        found = [path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder)) and path.is_file()]
+        found = [path for path in folder.rglob("*") if not is_hidden(path.relative_to(folder)) and path.is_file()]
         self.files = sorted(path for path in found if _suffix(path) in self.takes)
         self.others = Counter(_printable(_suffix(path)) for path in found if _suffix(path) not in self.takes)
 
     def objects(self) -> Iterator[dict[str, Any]]:
-        """One object for each file, its place under the folder in ``path``; the id follows from class and place."""
+        """One object for each file."""
         for file in self.files:
-            place = _printable(file.relative_to(self._folder).as_posix())
-            yield {
-                "id": str(uuid.uuid5(_NAMESPACE, f"{self._class_name}/{place}")),
-                "properties": {self.takes[_suffix(file)]: file, _PLACE: place},
-            }
+            yield self._fields.object_of(file.relative_to(self._folder), file)
 
 
 def _fields(config: ClassConfig) -> dict[Modality, str]:
@@ -97,12 +122,12 @@ def _only_field(config: ClassConfig, modality: Modality) -> str:
         raise InvalidClass(
             f"a folder fills one {modality.name} field, class {config.name} has {len(names)}: {', '.join(names)}"
         )
-    if names[0] == _PLACE:
-        raise InvalidClass(f"the {modality.name} field cannot be {_PLACE!r}, which holds the file's place; rename it")
+    if names[0] == PLACE:
+        raise InvalidClass(f"the {modality.name} field cannot be {PLACE!r}, which holds the file's place; rename it")
     return names[0]
 
 
-def _suffix(path: Path) -> str:
+def _suffix(path: PurePath) -> str:
     return path.suffix.lower()
 
 
@@ -111,5 +136,6 @@ def _printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _is_hidden(path: Path) -> bool:
+def is_hidden(path: PurePath) -> bool:
+    """Whether a file, or a folder that it is in, begins with a dot."""
     return any(part.startswith(".") for part in path.parts)

@@ -1,5 +1,6 @@
 """The module host: modules, classes and one store, as one thing to open and to close."""
 
+import threading
 from collections.abc import Mapping
 from functools import partial
 from types import TracebackType
@@ -40,6 +41,7 @@ class ModuleHost:
         self._settings = settings
         self._ready_seconds = ready_seconds
         self._registry: ModuleRegistry | None = None
+        self._opening = threading.Lock()
         self._store = open_database(settings.store, settings.store_key)
 
     def __enter__(self) -> Self:
@@ -59,6 +61,12 @@ class ModuleHost:
     def class_names(self) -> list[str]:
         """Names of the classes in the store, sorted."""
         return self._store.class_names()
+
+    def collection_names(self) -> list[str]:
+        """What :meth:`get_class` opens, sorted; in Weaviate ``Class_vector`` for each of several vectors."""
+        if isinstance(self._store, VectorizingStore):
+            return WeaviateClasses(self._store, self._settings).names()
+        return self.class_names()
 
     def read_class(self, definition: Mapping[str, Any], vector: str = "") -> ClassConfig:
         """Check a class, Weaviate's JSON, and declare nothing; ``vector`` as for :meth:`create_class`.
@@ -122,9 +130,17 @@ class ModuleHost:
 
     def registry(self) -> ModuleRegistry:
         """The enabled modules, connected and ready."""
-        if self._registry is None:
-            self._registry = ModuleRegistry(self._settings, self._ready_seconds)
-        return self._registry
+        with self._opening:
+            if self._registry is None:
+                self._registry = ModuleRegistry(self._settings, self._ready_seconds)
+            return self._registry
+
+    def origin_of(self, config: ClassConfig) -> str:
+        """URL of the service that vectorises a class; empty if it is set nowhere, or if the store itself asks it."""
+        if isinstance(self._store, VectorizingStore):
+            return ""
+        variable = known_modules()[config.module].origin_variable
+        return config.origin or self._settings.module_variables.get(variable, "")
 
     def _open(self, name: str) -> Collection | None:
         """The one place that knows two kinds of stores: those that keep vectors, and those that make them."""

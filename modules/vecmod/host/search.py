@@ -52,6 +52,10 @@ class Page:
         if self.distance is not None and not 0 <= self.distance <= 2:  # noqa: PLR2004 -- the range of the measure
             raise InvalidQuery(f"distance is a cosine distance from 0 to 2, not {self.distance:g}")
 
+    def is_near(self, hit: Hit) -> bool:
+        """Whether a hit is within the distance that is wanted."""
+        return self.distance is None or hit.distance <= self.distance + _ROUNDING
+
     def cut(self, hit: Hit) -> Hit:
         """The hit with the properties that are wanted."""
         if self.properties is None:
@@ -104,9 +108,8 @@ class Search:
         query = self._checked(vector)
         window = page.offset + page.limit + (without is not None)
         hits = [hit for hit in self._store.search(self._config.name, query, window, condition) if hit.id != without]
-        if page.distance is not None:
-            hits = [hit for hit in hits if hit.distance <= page.distance + _ROUNDING]
-        return [page.cut(hit) for hit in hits[page.offset : page.offset + page.limit]]
+        near = [hit for hit in hits if page.is_near(hit)]
+        return [page.cut(hit) for hit in near[page.offset : page.offset + page.limit]]
 
     def _checked(self, vector: Sequence[float] | Vector) -> Vector:
         try:

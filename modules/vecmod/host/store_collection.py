@@ -71,6 +71,11 @@ class StoreCollection(Collection):
             deleted += len(found)
         return deleted
 
+    def page(self, limit: int = 100, offset: int = 0, *, vectors: bool = False) -> list[Record]:
+        """Objects in an order that stays while nobody writes."""
+        Page(limit, offset).check()
+        return self._store.page(self.config.name, limit, offset, vectors=vectors)
+
     def count(self) -> int:
         """Number of objects."""
         return self._store.count(self.config.name)

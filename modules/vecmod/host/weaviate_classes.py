@@ -55,6 +55,14 @@ class WeaviateClasses:
             )
         return self._open(stored, vector or vectors_of(stored)[0])
 
+    def names(self) -> list[str]:
+        """What :meth:`get` opens, sorted; of classes that nothing of ours vectorises, too."""
+        stored = {name: self._store.get_class(name) for name in self._store.class_names()}
+        vectors = {name: vectors_of(one) for name, one in stored.items() if one is not None}
+        return sorted(
+            f"{name}_{one}" if len(several) > 1 else name for name, several in vectors.items() for one in several
+        )
+
     def get(self, name: str) -> WeaviateCollection | None:
         """A class by its name, or ``Class_vector`` for one of its vectors.
 

@@ -78,6 +78,11 @@ class WeaviateCollection(Collection):
             raise InvalidQuery("delete_many needs a filter; to delete everything, drop the class")
         return self._store.delete_meeting(self.config.name, condition)
 
+    def page(self, limit: int = 100, offset: int = 0, *, vectors: bool = False) -> list[Record]:
+        """Objects in an order that stays while nobody writes, without media; Weaviate gives the first 10,000."""
+        Page(limit, offset).check()
+        return self._store.page(self.config.name, limit, offset, self._vector if vectors else None)
+
     def count(self) -> int:
         """Number of objects."""
         return self._store.count(self.config.name)

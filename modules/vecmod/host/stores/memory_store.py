@@ -83,6 +83,11 @@ class MemoryStore:
         """Records that meet the condition."""
         return [_bare(_copied(record)) for record in self._meeting(name, condition)[:limit]]
 
+    def page(self, name: str, limit: int, offset: int = 0, *, vectors: bool = False) -> list[Record]:
+        """Records in the order in which they were first stored."""
+        found = [_copied(record) for record in self._meeting(name, None)[offset : offset + limit]]
+        return found if vectors else [_bare(record) for record in found]
+
     def count(self, name: str) -> int:
         """Number of records."""
         return len(self._shelf(name).records)

@@ -28,6 +28,7 @@ from vecmod.host.stores.store import (
     Vector,
     clamp_distance,
     id_fault,
+    in_parts,
     refused_rows,
     sift,
 )
@@ -140,10 +141,7 @@ class MilvusStore:
                 output_fields=["*"] if vectors else ["id", FINGERPRINT],
                 **self._see(name),
             )
-        return [
-            Record(row["id"], np.array(row.get("vector", ()), np.float32), _properties(row), row.get(FINGERPRINT, ""))
-            for row in rows
-        ]
+        return [_record(row, with_vector=vectors) for row in rows]
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
         """Delete records."""
@@ -176,16 +174,28 @@ class MilvusStore:
     def find(self, name: str, condition: Filter | None, limit: int) -> list[Record]:
         """Records that meet the condition."""
         self._load(name)
-        none = np.zeros(0, np.float32)
 
         def ask(words: str, size: int) -> list[Record]:
             rows = self._client.query(
                 name, filter=words, output_fields=self._all_properties, limit=size, **self._see(name)
             )
-            return [Record(row["id"], none, _properties(row), row.get(FINGERPRINT, "")) for row in rows]
+            return [_record(row, with_vector=False) for row in rows]
 
         with _translated(f"reading from {name}"):
             return self._met(ask, condition, limit)
+
+    def page(self, name: str, limit: int, offset: int = 0, *, vectors: bool = False) -> list[Record]:
+        """Records of a class: a server orders them by id, Lite as they came."""
+        self._load(name)
+        fields = ["*"] if vectors else self._all_properties
+
+        def ask(size: int, start: int) -> list[Record]:
+            window = {"limit": size, "offset": start}
+            rows = self._client.query(name, filter="", output_fields=fields, **window, **self._see(name))
+            return [_record(row, with_vector=vectors) for row in rows]
+
+        with _translated(f"reading from {name}"):
+            return in_parts(ask, limit, offset, _BATCH)
 
     def count(self, name: str) -> int:
         """Number of records, deletions taken into account."""
@@ -261,6 +271,11 @@ class MilvusStore:
                 _fail(f"writing to {name}", error)
             return str(error.message)
         return ""
+
+
+def _record(row: dict[str, Any], *, with_vector: bool) -> Record:
+    vector = np.array(row["vector"] if with_vector else (), np.float32)
+    return Record(row["id"], vector, _properties(row), row.get(FINGERPRINT, ""))
 
 
 def _properties(row: dict[str, Any]) -> dict[str, Any]:

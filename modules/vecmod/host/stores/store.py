@@ -96,6 +96,13 @@ class Store(Protocol):
         """Records that meet the condition, in any order, without vectors; sees what this store wrote before."""
         ...
 
+    def page(self, name: str, limit: int, offset: int = 0, *, vectors: bool = False) -> list[Record]:
+        """Records of a class, in an order that stays while nobody writes; sees what this store wrote before.
+
+        ``limit`` and ``offset`` together stay below 16384; without ``vectors``, those of the records are empty.
+        """
+        ...
+
     def count(self, name: str) -> int:
         """Number of records."""
         ...
@@ -136,6 +143,17 @@ def refused_rows(rows: list[dict[str, Any]], write: Callable[[list[dict[str, Any
         return [Rejection(rows[0]["id"], reason)]
     middle = len(rows) // 2
     return refused_rows(rows[:middle], write) + refused_rows(rows[middle:], write)
+
+
+def in_parts(ask: Callable[[int, int], list[Record]], limit: int, offset: int, most: int) -> list[Record]:
+    """Records of a page for which several requests are needed, each of ``ask(limit, offset)`` for ``most`` at most."""
+    records: list[Record] = []
+    while (size := min(most, limit - len(records))) > 0:
+        part = ask(size, offset + len(records))
+        records += part
+        if len(part) < size:
+            break
+    return records
 
 
 def id_fault(object_id: str) -> str:

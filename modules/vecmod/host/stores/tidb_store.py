@@ -149,6 +149,12 @@ class TiDBStore:
         everything = select(table.c.id, table.c.fingerprint, table.c.properties)
         return self._records(name, meeting(everything, table, condition).limit(limit))
 
+    def page(self, name: str, limit: int, offset: int = 0, *, vectors: bool = False) -> list[Record]:
+        """Records ordered by id."""
+        table = table_of(name)
+        columns = [column for column in table.c if vectors or column.name != "vector"]
+        return self._records(name, select(*columns).order_by(table.c.id).limit(limit).offset(offset))
+
     def count(self, name: str) -> int:
         """Number of records."""
         with _translated(f"counting {name}"):

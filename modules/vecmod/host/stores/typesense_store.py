@@ -185,6 +185,19 @@ class TypesenseStore:
         with self._translated(f"reading from {name}"):
             return [record for record, _ in islice(self._pages(name, limit, condition), limit)]
 
+    def page(self, name: str, limit: int, offset: int = 0, *, vectors: bool = False) -> list[Record]:
+        """Records, the last that were stored first."""
+        query: dict[str, Any] = {"filter_by": filter_by(None).text, **({} if vectors else {"exclude_fields": VECTOR})}
+        first, skipped = divmod(offset, _PAGE)
+        records: list[Record] = []
+        with self._translated(f"reading from {name}"):
+            for page in count(first + 1):
+                hits = self._ask(name, {**query, "page": page})
+                records += [to_record(hit["document"]) for hit in hits]
+                if len(hits) < _PAGE or len(records) >= skipped + limit:
+                    return records[skipped : skipped + limit]
+        return []
+
     def count(self, name: str) -> int:
         """Number of records."""
         with self._translated(f"counting {name}"):

@@ -133,6 +133,13 @@ class VectorizingStore(Protocol):
         """Objects that meet a condition, in any order, without vectors."""
         ...
 
+    def page(self, name: str, limit: int, offset: int, vector: str | None) -> list[Record]:
+        """Objects in an order that stays while nobody writes, without media; ``vector`` names which vector they have.
+
+        None: without vectors. An object that has no such vector comes with an empty one.
+        """
+        ...
+
     def near(self, name: str, query: Near, window: Window) -> list[Hit]:
         """The nearest objects, nearest first."""
         ...

@@ -1,6 +1,7 @@
 """What Weaviate says went wrong, as one of our errors: its service's words, without the path they took."""
 
 import re
+from typing import Any
 
 from vecmod.host.host_errors import HostError, InvalidQuery, ServiceError, ServiceUnreachable, StoreError
 
@@ -36,3 +37,13 @@ def fault_of(action: str, text: str) -> HostError:
     if "vector lengths don't match" in words:
         return InvalidQuery(f"the query vector comes from another model than the one that filled the class: {words}")
     return StoreError(f"{action} failed: {text}")
+
+
+def words_of(body: Any) -> str:  # noqa: ANN401 -- JSON
+    """The messages in ``{"error": [{"message": ...}]}`` or ``{"message": ...}``."""
+    if not isinstance(body, dict):
+        return ""
+    faults = body.get("error")
+    if isinstance(faults, list):
+        return "; ".join(str(one.get("message")) for one in faults if isinstance(one, dict))
+    return str(body.get("message") or "")

@@ -4,6 +4,7 @@ import logging
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -24,10 +25,10 @@ from weaviate.exceptions import (
 from vecmod.host.classconfig import CLASS_NAME
 from vecmod.host.host_errors import HostError, InvalidClass, InvalidObject, ServiceUnreachable, StoreError
 from vecmod.host.stores.filter import And, Filter, NoneOf, OneOf, Or, Order
-from vecmod.host.stores.store import FINGERPRINT, ORIGINAL_ID, Hit, Record, clamp_distance
+from vecmod.host.stores.store import FINGERPRINT, ORIGINAL_ID, Hit, Record, clamp_distance, in_parts
 from vecmod.host.stores.store_url import WeaviateUrl, parse_weaviate_url, shown
 from vecmod.host.stores.vectorizing import Handed, Near, NearMedia, NearObject, NearText, Pull, Refusal, Window
-from vecmod.host.stores.weaviate_faults import fault_of
+from vecmod.host.stores.weaviate_faults import fault_of, words_of
 from vecmod.host.stores.weaviate_values import from_weaviate, to_weaviate, uuid_of
 
 # It logs each failed object whole, pictures and all; ours are in the report.
@@ -170,10 +171,18 @@ class WeaviateStore:
 
     def find(self, name: str, condition: Filter | None, limit: int) -> list[Record]:
         """Objects that meet the condition."""
-        where = _expression(condition) if condition else None
+        return self._fetch(name, filters=_expression(condition) if condition else None, limit=limit)
+
+    def page(self, name: str, limit: int, offset: int, vector: str | None) -> list[Record]:
+        """Objects in the order of Weaviate's ids."""
+        include = [vector] if vector else vector == ""
+        ask = partial(self._fetch, name, vector or "", include_vector=include)
+        return in_parts(lambda size, start: ask(limit=size, offset=start), limit, offset, _IDS_AT_ONCE)
+
+    def _fetch(self, name: str, vector: str = "", **asked: Any) -> list[Record]:  # noqa: ANN401 -- the client's words
         with self._translated(f"reading from {name}"):
-            found = self._client.collections.use(name).query.fetch_objects(filters=where, limit=limit)
-        return [_record(one) for one in found.objects]
+            found = self._client.collections.use(name).query.fetch_objects(**asked)
+        return [_record(one, vector) for one in found.objects]
 
     def near(self, name: str, query: Near, window: Window) -> list[Hit]:
         """Nearest objects, as Weaviate finds them: by its index, with its distances."""
@@ -227,7 +236,7 @@ class WeaviateStore:
             raise StoreError(f"{action} failed: the client cannot read the answer of {self._at} ({error!r})") from error
 
     def _refusal(self, action: str, error: UnexpectedStatusCodeError) -> HostError:
-        words = _words(error.error) or error.message
+        words = words_of(error.error) or error.message
         if error.status_code == _UNAUTHORISED:
             return StoreError(f"{action} failed: {words}; write the API key into the URL: weaviate://:KEY@host")
         if error.status_code == _REFUSED and action.startswith("creating"):
@@ -266,16 +275,6 @@ def _record(found: Any, vector: str = "") -> Record:  # noqa: ANN401
 
 def _move(pull: Pull | None) -> Move | None:
     return Move(pull.force, [uuid_of(one) for one in pull.objects], list(pull.concepts)) if pull else None
-
-
-def _words(body: Any) -> str:  # noqa: ANN401 -- JSON
-    """The messages in ``{"error": [{"message": ...}]}`` or ``{"message": ...}``."""
-    if not isinstance(body, dict):
-        return ""
-    faults = body.get("error")
-    if isinstance(faults, list):
-        return "; ".join(str(one.get("message")) for one in faults if isinstance(one, dict))
-    return str(body.get("message") or "")
 
 
 def _expression(condition: Filter) -> FilterReturn:
