@@ -1,0 +1,161 @@
+/** The import panel: choose or drop files, watch them go in, read what failed. */
+
+import { button, by, copyButton, count, durationText, element, plural, rateText, say } from "./dom.js";
+import * as files from "./files.js";
+import { sorted, Upload } from "./upload.js";
+
+const panel = by("import");
+const opener = by("import-open");
+const KINDS = { image: "pictures", video: "films", audio: "sounds" };
+let collection = null;
+let upload = null;
+let finished = () => {};
+// What the panel is made of while an import runs; numbers change in place, so that nothing jumps.
+let parts = null;
+
+export const onFinished = (listener) => (finished = listener);
+export const running = () => Boolean(upload?.runs);
+
+/** The collection that files go into from now on. */
+export function fit(chosen) {
+  collection = chosen;
+  opener.disabled = !chosen?.inserts.length;
+  opener.title = chosen && !chosen.inserts.length ? `${chosen.name} takes no files by itself` : "";
+  if (!panel.hidden && !upload) open();
+}
+
+export function open() {
+  if (!collection) return;
+  panel.hidden = false;
+  opener.setAttribute("aria-expanded", "true");
+  if (!upload) panel.replaceChildren(head(`Import into ${collection.name}`), chooser());
+}
+
+function close() {
+  panel.hidden = true;
+  opener.setAttribute("aria-expanded", "false");
+  if (!running()) upload = null;
+  opener.focus();
+}
+
+const kinds = () => new Intl.ListFormat("en").format(collection.inserts.map((kind) => KINDS[kind] ?? `${kind} files`));
+
+function head(title) {
+  return element("header", {}, element("h2", {}, title), button({ image: "close", label: "Close the import panel", className: "quiet", onclick: close }));
+}
+
+function chooser() {
+  const folder = input({ webkitdirectory: true, ariaLabel: "Folder to import" });
+  const some = input({ multiple: true, accept: collection.suffixes?.join(",") ?? "", ariaLabel: "Files to import" });
+  return element("div", { className: "chooser" },
+    element("p", {}, `Drop ${kinds()} or whole folders anywhere on this page, or choose them.`),
+    element("p", { className: "actions" },
+      button({ words: "Choose a folder", className: "button strong", onclick: () => folder.click() }),
+      button({ words: "Choose files", onclick: () => some.click() })),
+    element("p", { className: "small" }, "What is stored and unchanged is skipped, so the same folder can be imported again. Hidden files and other kinds are left alone."),
+    folder, some);
+}
+
+function input(properties) {
+  const made = element("input", { type: "file", className: "unseen", tabIndex: -1, ...properties });
+  made.addEventListener("change", () => start(files.ofInput(made.files)));
+  return made;
+}
+
+/** Import files into the chosen collection. */
+export async function start(found) {
+  if (!collection) return;
+  if (running()) {
+    open();
+    parts.note.textContent = "One import at a time: let this one end, or stop it.";
+    return;
+  }
+  const { taken, others } = sorted(found, collection);
+  if (!taken.length) {
+    upload = null;
+    open();
+    const seen = found.length ? `${plural(found.length, "file")}, none of them ${kinds()}.` : "Nothing in there but hidden files, or nothing at all.";
+    panel.querySelector(".chooser").prepend(element("p", { className: "fault", role: "alert" }, seen));
+    return;
+  }
+  upload = new Upload(collection.name, draw);
+  build(collection.name);
+  open();
+  await upload.run(taken, others);
+}
+
+function build(name) {
+  parts = {
+    title: head(`Importing into ${name}`),
+    bar: element("progress", { ariaLabel: "Imported", max: 1, value: 0 }),
+    line: element("p", { className: "line" }),
+    counts: element("dl", { className: "counts" }),
+    note: element("p", { className: "small", role: "status" }),
+    failures: element("div", { className: "failures", hidden: true }),
+    stop: button({ words: "Stop", onclick: () => upload.stop() }),
+    again: button({ words: "Import more", onclick: () => { upload = null; open(); } }),
+  };
+  parts.again.hidden = true;
+  parts.listed = 0;
+  panel.replaceChildren(parts.title, parts.bar, parts.line, parts.counts, parts.failures, parts.note,
+    element("p", { className: "actions" }, parts.stop, parts.again));
+}
+
+function draw(progress) {
+  const { total, stored, unchanged, failed, left_alone, state } = progress;
+  const through = Math.min(total, stored + unchanged + failed.length);
+  parts.bar.max = Math.max(1, total);
+  parts.bar.value = state === "done" ? total : through;
+  parts.line.textContent = lineOf(progress, through);
+  parts.counts.replaceChildren(...Object.entries({ stored, unchanged, failed: failed.length, "left alone": left_alone })
+    .map(([name, number]) => element("div", { className: name === "failed" && number ? "bad" : "" }, element("dt", {}, name), element("dd", {}, count(number)))));
+  if (failed.length !== parts.listed) list(failed);
+  if (!upload.runs) ended(progress);
+  else sayTenths(through, total);
+}
+
+function lineOf({ total, sent, rate, state, stored }, through) {
+  if (state === "done") return `Done: ${plural(stored, "item")} stored.`;
+  if (state === "stopped") return "Stopped. What was stored stays.";
+  if (state === "broken") return "Broken off. What was stored stays.";
+  const left = rate ? `, about ${durationText((total - through) / rate)} left` : "";
+  return `${count(through)} of ${count(total)}${rate ? ` at ${rateText(rate)}/s` : sent < total ? `, ${count(sent)} sent` : ""}${left}`;
+}
+
+let tenth = -1;
+
+/** A listener hears of every tenth, not of every file. */
+function sayTenths(through, total) {
+  const now = Math.floor((10 * through) / total);
+  if (now === tenth) return;
+  tenth = now;
+  if (now > 0) say(`${count(through)} of ${count(total)} imported`);
+}
+
+function ended({ state, fault, stored, failed }) {
+  if (!parts.again.hidden) return;
+  parts.stop.hidden = true;
+  parts.again.hidden = false;
+  parts.title.querySelector("h2").textContent = panel.querySelector("h2").textContent.replace("Importing", "Import");
+  parts.note.textContent = fault;
+  parts.note.classList.toggle("fault", Boolean(fault));
+  say(`Import ${state}: ${count(stored)} stored, ${count(failed.length)} failed`);
+  tenth = -1;
+  finished();
+}
+
+function list(failed) {
+  parts.listed = failed.length;
+  const lines = () => failed.map(({ path, error }) => `${path}\t${error}`).join("\n");
+  const wasOpen = parts.failures.querySelector("details")?.open ?? true;
+  parts.failures.hidden = !failed.length;
+  parts.failures.replaceChildren(
+    element("details", { open: wasOpen },
+      element("summary", {}, `${plural(failed.length, "file")} failed; the others were not held up`),
+      element("ul", { tabIndex: 0, ariaLabel: "Files that failed" }, ...failed.slice(0, 500).map(({ path, error }) => element("li", {}, element("b", {}, path), element("span", {}, error))))),
+    copyButton("Copy the list", lines, "Copy the list"));
+}
+
+opener.addEventListener("click", () => (panel.hidden ? open() : close()));
+panel.addEventListener("keydown", (event) => event.key === "Escape" && close());
+addEventListener("beforeunload", (event) => running() && event.preventDefault());
