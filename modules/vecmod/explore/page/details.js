@@ -2,22 +2,22 @@
 
 import * as api from "./api.js";
 import { button, by, copyButton, distanceText, element, icon, notice } from "./dom.js";
-import { ask, back, go, read } from "./place.js";
+import { ask, back, go } from "./place.js";
 import * as grid from "./grid.js";
 import { shown } from "./results.js";
 
 const dialog = by("details");
 const SIZE = 1024;
 let current = "";
+// Whether it was opened from the grid, to which the focus then returns.
+let fromGrid = false;
 
 /** Show the item that the place has open, or close. */
 export async function show({ collection, open }) {
   if (open === current) return;
+  const last = current;
   current = open;
-  if (!open) {
-    if (dialog.open) dialog.close();
-    return;
-  }
+  if (!open) return close(last);
   const known = shown().find((item) => item.id === open);
   if (known) return fill(known);
   try {
@@ -26,6 +26,12 @@ export async function show({ collection, open }) {
   } catch (error) {
     if (current === open) present([heading("Not found"), notice({ title: "This item cannot be shown", words: error.message })]);
   }
+  return undefined;
+}
+
+function close(last) {
+  dialog.close();
+  if (fromGrid) grid.focus(last);
 }
 
 function fill(item) {
@@ -88,7 +94,10 @@ function present(parts) {
   const close = button({ image: "close", label: "Close (Escape)", className: "quiet close", onclick: shut });
   const focused = document.activeElement?.className;
   dialog.replaceChildren(...parts, close);
-  if (!dialog.open) dialog.showModal();
+  if (!dialog.open) {
+    fromGrid = Boolean(document.activeElement?.closest("#grid"));
+    dialog.showModal();
+  }
   // Who steps through the hits with the same button keeps it under the finger.
   const again = focused?.startsWith("step") ? dialog.querySelector(`.${focused.split(" ").join(".")}`) : null;
   (again ?? dialog.querySelector(".actions .button") ?? close).focus();
@@ -96,11 +105,7 @@ function present(parts) {
 
 const step = (id) => go({ open: id }, { replace: true });
 
-function shut() {
-  const { open } = read();
-  back({ open: "" });
-  grid.focus(open);
-}
+const shut = () => back({ open: "" });
 
 function pressed(event) {
   const typing = event.target.closest("video, audio, input, select");

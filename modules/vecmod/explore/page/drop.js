@@ -11,6 +11,7 @@ let collection = null;
 
 export function fit(chosen) {
   collection = chosen;
+  by("drop-name").textContent = chosen ? `into ${chosen.name}` : "";
 }
 
 const isFiles = ({ dataTransfer }) => [...(dataTransfer?.types ?? [])].includes("Files");

@@ -10,7 +10,10 @@ const IMAGE_SIZE = 256;
 /** What a placeholder says where no thumbnail is. */
 const picturesAs = { image: "picture", video: "video", audio: "audio", other: "other" };
 
-/** @param {object[]} items @param {boolean} append keep what is there @param {number} scale the distance at a bar's end */
+/**
+ * @param {object[]} items
+ * @param {{append?: boolean, scale?: number}} options whether to keep what is there; the distance at a bar's end
+ */
 export function show(items, { append = false, scale = 2 } = {}) {
   const cards = items.map((item) => card(item, scale));
   if (append) grid.append(...cards);
@@ -25,6 +28,7 @@ function card(item, scale) {
     thumbnail(item),
     element("span", { className: "title" }, item.title),
     far ? bar(item.distance, scale) : null);
+  open.ariaLabel = far ? `${item.title}, distance ${distanceText(item.distance)}` : item.title;
   open.setAttribute("aria-keyshortcuts", "Enter m");
   const like = button({ image: "like", label: `More like ${item.title}`, className: "like", onclick: () => ask({ like: item.id }) });
   like.title = "More like this (m)";
@@ -47,7 +51,7 @@ function thumbnail(item) {
 
 function bar(distance, scale) {
   const made = element("span", { className: "bar", title: `cosine distance ${distance.toFixed(4)}: shorter is nearer` },
-    element("i"), element("span", { className: "unseen" }, ", distance "), element("b", {}, distanceText(distance)));
+    element("i"), element("b", {}, distanceText(distance)));
   made.style.setProperty("--part", String(Math.min(1, distance / scale)));
   return made;
 }

@@ -7,6 +7,7 @@ import { sorted, Upload } from "./upload.js";
 const panel = by("import");
 const opener = by("import-open");
 const KINDS = { image: "pictures", video: "films", audio: "sounds" };
+const SHOWN = 200;
 let collection = null;
 let upload = null;
 let finished = () => {};
@@ -45,8 +46,8 @@ function head(title) {
 }
 
 function chooser() {
-  const folder = input({ webkitdirectory: true, ariaLabel: "Folder to import" });
-  const some = input({ multiple: true, accept: collection.suffixes?.join(",") ?? "", ariaLabel: "Files to import" });
+  const folder = input({ webkitdirectory: true });
+  const some = input({ multiple: true, accept: collection.suffixes?.join(",") ?? "" });
   return element("div", { className: "chooser" },
     element("p", {}, `Drop ${kinds()} or whole folders anywhere on this page, or choose them.`),
     element("p", { className: "actions" },
@@ -57,7 +58,7 @@ function chooser() {
 }
 
 function input(properties) {
-  const made = element("input", { type: "file", className: "unseen", tabIndex: -1, ...properties });
+  const made = element("input", { type: "file", hidden: true, ...properties });
   made.addEventListener("change", () => start(files.ofInput(made.files)));
   return made;
 }
@@ -92,13 +93,14 @@ function build(name) {
     counts: element("dl", { className: "counts" }),
     note: element("p", { className: "small", role: "status" }),
     failures: element("div", { className: "failures", hidden: true }),
+    copy: copyButton("Copy the list", () => parts.lines, "Copy the list"),
     stop: button({ words: "Stop", onclick: () => upload.stop() }),
     again: button({ words: "Import more", onclick: () => { upload = null; open(); } }),
   };
-  parts.again.hidden = true;
+  parts.again.hidden = parts.copy.hidden = true;
   parts.listed = 0;
   panel.replaceChildren(parts.title, parts.bar, parts.line, parts.counts, parts.failures, parts.note,
-    element("p", { className: "actions" }, parts.stop, parts.again));
+    element("p", { className: "actions" }, parts.stop, parts.again, parts.copy));
 }
 
 function draw(progress) {
@@ -145,15 +147,15 @@ function ended({ state, fault, stored, failed }) {
 }
 
 function list(failed) {
-  parts.listed = failed.length;
-  const lines = () => failed.map(({ path, error }) => `${path}\t${error}`).join("\n");
   const wasOpen = parts.failures.querySelector("details")?.open ?? true;
-  parts.failures.hidden = !failed.length;
-  parts.failures.replaceChildren(
-    element("details", { open: wasOpen },
-      element("summary", {}, `${plural(failed.length, "file")} failed; the others were not held up`),
-      element("ul", { tabIndex: 0, ariaLabel: "Files that failed" }, ...failed.slice(0, 500).map(({ path, error }) => element("li", {}, element("b", {}, path), element("span", {}, error))))),
-    copyButton("Copy the list", lines, "Copy the list"));
+  parts.listed = failed.length;
+  parts.lines = failed.map(({ path, error }) => `${path}\t${error}`).join("\n");
+  parts.failures.hidden = parts.copy.hidden = !failed.length;
+  const rows = failed.slice(0, SHOWN).map(({ path, error }) => element("li", {}, element("b", {}, path), element("span", {}, error)));
+  parts.failures.replaceChildren(element("details", { open: wasOpen },
+    element("summary", {}, `${plural(failed.length, "file")} failed; the others were not held up`),
+    element("ul", { tabIndex: 0, ariaLabel: "Files that failed" }, ...rows),
+    failed.length > SHOWN ? element("p", { className: "small" }, `and ${count(failed.length - SHOWN)} more: copy the list`) : null));
 }
 
 opener.addEventListener("click", () => (panel.hidden ? open() : close()));

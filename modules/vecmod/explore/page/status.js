@@ -10,10 +10,11 @@ const select = by("collection");
 let told = "";
 let last = null;
 
-/** The collection that a place means; null if there is none of its name, or none at all. */
+/** The collection that a place means, if it names none the first with items; null if there is none. */
 export function collectionOf(place) {
   const all = last?.collections ?? [];
-  return place.collection ? (all.find(({ name }) => name === place.collection) ?? null) : (all[0] ?? null);
+  const named = all.find(({ name }) => name === place.collection);
+  return (place.collection ? named : (all.find(({ items }) => items) ?? all[0])) ?? null;
 }
 
 export const latest = () => last;

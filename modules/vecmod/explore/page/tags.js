@@ -9,18 +9,20 @@ const place = by("tags");
 let shown = "";
 let known = [];
 let all = false;
+let fetched = false;
 
 /** Show a collection's tags; they are read again when what it holds has changed. */
 export async function show(collection, chosen) {
   const asked = collection?.tags.length ? `${collection.name} ${collection.items}` : "";
   if (asked === shown) return draw(chosen);
-  if (asked.split(" ")[0] !== shown.split(" ")[0]) [known, all] = [[], false];
+  if (asked.split(" ")[0] !== shown.split(" ")[0]) [known, all, fetched] = [[], false, false];
   shown = asked;
   draw(chosen);
   if (!asked) return undefined;
   try {
     const answers = await Promise.all(collection.tags.map((property) => tagsOf(collection.name, property)));
     if (asked !== shown) return undefined;
+    fetched = true;
     known = answers.flat().sort((a, b) => b.count - a.count);
     draw(read().tag);
   } catch (error) {
@@ -41,7 +43,8 @@ function draw(chosen) {
   const tags = [...known, ...gone.map((key) => ({ key, value: key.slice(key.indexOf(":") + 1), count: 0 }))];
   const seen = tags.filter((tag, i) => all || i < FEW || chosen.includes(tag.key));
   const focused = document.activeElement?.dataset.tag;
-  place.hidden = tags.length === 0;
+  // The room is kept while they are fetched, so that nothing below jumps.
+  place.hidden = !shown || (fetched && tags.length === 0);
   place.replaceChildren(...seen.map((tag) => tagButton(tag, chosen.includes(tag.key))));
   if (tags.length > FEW) place.append(button({ words: all ? "Fewer" : `All ${count(tags.length)}`, className: "quiet", onclick: toggled }));
   if (chosen.length) place.append(button({ words: "Clear", label: "Clear the tags", className: "quiet", onclick: () => go({ tag: [] }) }));
