@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
+import running
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ADVICE = "no Chromium to show the page in; Debian: apt-get install chromium, elsewhere: playwright install chromium"
 DESKTOP = (1280, 800)
@@ -71,6 +73,10 @@ class Opened:
 
     def settle(self) -> None:
         self.page.locator('#results[aria-busy="false"]').wait_for()
+
+    def until(self, expression: str) -> None:
+        """Wait for something in the page; the browser's own way needs ``eval``, which the page's policy forbids."""
+        running.wait_for(lambda: bool(self.page.evaluate(expression)), 15)
 
     def titles(self) -> list[str]:
         return self.page.locator("#grid .title").all_text_contents()

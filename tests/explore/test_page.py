@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from page_browser import DESKTOP, PHONE, Opened, opened
-from page_explorer import Explorer, PHOTOS, TAGS
+from page_explorer import PHOTOS, TAGS
 from pictures import SAMPLES
 
 QUERIES = SAMPLES / "queries"
@@ -16,22 +16,22 @@ PAGE = Path(__file__).parents[2] / "modules/vecmod/explore/page"
 
 
 @pytest.fixture
-def tab(browser: Browser, explorer: Explorer) -> Iterator[Opened]:
-    with opened(browser, explorer.url) as one:
+def tab(browser: Browser, explorer: str) -> Iterator[Opened]:
+    with opened(browser, explorer) as one:
         yield one
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_first_look(browser: Browser, explorer: Explorer, size: tuple[int, int], scheme: str) -> None:
-    with opened(browser, explorer.url, size, color_scheme=scheme) as tab:
+def test_the_first_look(browser: Browser, explorer: str, size: tuple[int, int], scheme: str) -> None:
+    with opened(browser, explorer, size, color_scheme=scheme) as tab:
         tab.go()
         assert set(tab.titles()) == {f"{name}.jpg" for name in PHOTOS}
         expect(tab.page.locator("#summary")).to_have_text(f"{len(PHOTOS)} items in PhotoInWords")
         expect(tab.page.locator("#status")).to_contain_text("multi2vec-clip · builtin/conse-en")
         ground = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", ground)[:3])) > 380) == (scheme == "light")
-        tab.page.wait_for_function("[...document.querySelectorAll('#grid img')].slice(0, 4).every((one) => one.naturalWidth)")
+        tab.until("[...document.querySelectorAll('#grid img')].slice(0, 4).every((one) => one.naturalWidth)")
 
 
 SHIFTS = """() => new Promise((resolve) => {
@@ -42,8 +42,8 @@ SHIFTS = """() => new Promise((resolve) => {
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
-def test_nothing_jumps(browser: Browser, explorer: Explorer, size: tuple[int, int]) -> None:
-    with opened(browser, explorer.url, size) as tab:
+def test_nothing_jumps(browser: Browser, explorer: str, size: tuple[int, int]) -> None:
+    with opened(browser, explorer, size) as tab:
         tab.go(text="a+cat")
         tab.page.wait_for_load_state("networkidle")
         assert tab.page.evaluate(SHIFTS) < 0.1
@@ -98,6 +98,7 @@ def test_a_pasted_picture_is_searched_by(tab: Opened) -> None:
     first = tab.titles()[0]
     tab.page.keyboard.press("Control+v")
     expect(tab.page.locator("#chip")).to_contain_text("image.png")
+    expect(tab.page.locator("#grid .bar").first).to_be_visible()
     expect(tab.page.locator("#grid .title").first).to_have_text(first)
     assert tab.distances()[0] < 0.2
 
@@ -187,7 +188,7 @@ def test_an_item_opens_large_with_what_is_known_of_it(tab: Opened) -> None:
     dialog = tab.page.get_by_role("dialog")
     expect(dialog.get_by_role("heading")).to_have_text("rocket.jpg")
     expect(dialog.locator("dl")).to_contain_text("space")
-    tab.page.wait_for_function("document.querySelector('.stage img').naturalWidth > 300")
+    tab.until("document.querySelector('.stage img').naturalWidth > 300")
     dialog.get_by_role("button", name="Copy the id").click()
     expect(tab.page.locator("#said")).to_have_text("Copied")
     copied = tab.page.evaluate("navigator.clipboard.readText()")
@@ -201,6 +202,19 @@ def test_an_item_opens_large_with_what_is_known_of_it(tab: Opened) -> None:
     dialog.get_by_role("button", name="More like this").click()
     expect(dialog).to_be_hidden()
     expect(tab.page.locator("#chip")).to_contain_text(f"like {ranked[1]}")
+
+
+def test_films_play_and_are_searched_by(tab: Opened) -> None:
+    tab.go("Film")
+    expect(tab.page.locator("#summary")).to_have_text("4 items in Film")
+    tab.until("[...document.querySelectorAll('#grid img')].every((one) => one.naturalWidth)")
+    tab.drag(SAMPLES / "films/rocket.webm", to="search")
+    expect(tab.page.locator("#grid .title").first).to_have_text("rocket.webm")
+    expect(tab.page.locator("#chip")).to_contain_text("rocket.webm")
+    tab.page.locator("#grid .open").first.click()
+    film = tab.page.locator(".stage video")
+    film.evaluate("(video) => { video.muted = true; return video.play(); }")
+    tab.until("document.querySelector('.stage video').currentTime > 0.1")
 
 
 def test_a_file_that_is_not_there_is_said_where_the_picture_would_be(tab: Opened) -> None:

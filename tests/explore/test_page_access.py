@@ -1,15 +1,26 @@
 """For everybody: by keyboard alone, with a screen reader, on a phone, in the dark; and when something is missing."""
 
+import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from explorers import exploring
 from page_browser import DESKTOP, PHONE, WORDS, Opened, opened
-from page_explorer import PHOTOS, Explorer
+from page_explorer import PHOTOS
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+
+
+def violations(tab: Opened) -> list[tuple[str, str, str]]:
+    """Of axe's rules: which one, by what, and why."""
+    tab.page.evaluate(AXE)
+    found = tab.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [(one["id"], node["html"], node["failureSummary"]) for one in found for node in one["nodes"]]
 
 
 def open_first(tab: Opened) -> None:
@@ -38,6 +49,7 @@ STATES: dict[str, tuple[dict[str, str], Callable[[Opened], None]]] = {
     "map": ({"text": "a+cat"}, show_map),
     "empty": ({"collection": "Empty"}, nothing),
     "lost": ({"collection": "Lost"}, open_first),
+    "film": ({"collection": "Film"}, open_first),
 }
 
 
@@ -45,22 +57,19 @@ STATES: dict[str, tuple[dict[str, str], Callable[[Opened], None]]] = {
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 @pytest.mark.parametrize("state", STATES)
 def test_nothing_stands_in_the_way_and_all_fits(
-    browser: Browser, explorer: Explorer, state: str, size: tuple[int, int], scheme: str
+    browser: Browser, explorer: str, state: str, size: tuple[int, int], scheme: str
 ) -> None:
     place, step = STATES[state]
-    with opened(browser, explorer.url, size, color_scheme=scheme, reduced_motion="reduce") as tab:
+    with opened(browser, explorer, size, color_scheme=scheme, reduced_motion="reduce") as tab:
         tab.go(**{"collection": WORDS, **place})
         step(tab)
-        tab.page.evaluate(AXE)
-        found = tab.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-        told = [(one["id"], node["html"], node["failureSummary"]) for one in found["violations"] for node in one["nodes"]]
-        assert told == []
+        assert violations(tab) == []
         assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= size[0]
 
 
 @pytest.fixture
-def tab(browser: Browser, explorer: Explorer) -> Iterator[Opened]:
-    with opened(browser, explorer.url) as one:
+def tab(browser: Browser, explorer: str) -> Iterator[Opened]:
+    with opened(browser, explorer) as one:
         yield one
 
 
@@ -127,29 +136,28 @@ def test_results_and_progress_are_said(tab: Opened) -> None:
     expect(tab.page.locator("#said")).to_have_text(f"{len(PHOTOS)} hits")
 
 
-def test_a_service_that_does_not_answer(browser: Browser, lonely_explorer: Explorer) -> None:
-    with opened(browser, lonely_explorer.url) as tab:
+def test_a_service_that_does_not_answer(browser: Browser, lonely_explorer: str) -> None:
+    with opened(browser, lonely_explorer) as tab:
         tab.go()
         expect(tab.page.locator("#service-fault")).to_contain_text("multi2vec-clip does not answer")
         expect(tab.page.locator("#service-fault code")).to_have_text("vecmod serve multi2vec-clip --port 9")
-        expect(tab.page.locator("#grid > li")).to_have_count(len(PHOTOS))
+        expect(tab.page.locator("#grid > li")).to_have_count(3)
         tab.page.fill("#words", "a cat")
         tab.page.keyboard.press("Enter")
         expect(tab.page.locator("#message [role=alert]")).to_contain_text("multi2vec-clip")
         tab.watch.complaints.clear()  # the browser itself tells of each answer 5xx
 
 
-def test_a_store_without_collections(browser: Browser, bare_explorer: Explorer) -> None:
-    with opened(browser, bare_explorer.url, PHONE) as tab:
-        tab.page.goto(tab.url)
-        expect(tab.page.locator("#message .command code")).to_contain_text("vecmod insert ~/Pictures --class-file")
-        assert '"vectorizer": "multi2vec-clip"' in tab.page.locator("#message pre").inner_text()
-
-
-def test_an_explorer_that_was_ended(browser: Browser, bare_explorer: Explorer) -> None:
-    with opened(browser, bare_explorer.url) as tab:
-        tab.page.goto(tab.url)
-        expect(tab.page.locator("#message .command")).to_be_visible()
-        bare_explorer.end()
-        expect(tab.page.locator("#service-fault")).to_contain_text("start it again with", timeout=20_000)
-        tab.watch.complaints.clear()  # the browser itself tells of each connection refused
+def test_a_store_without_collections_and_an_explorer_that_ends(browser: Browser, tmp_path: Path) -> None:
+    with ExitStack() as explorers:
+        bare = explorers.enter_context(exploring(tmp_path, VECMOD_STORE="memory://"))
+        with opened(browser, bare.url, PHONE) as tab:
+            tab.page.goto(tab.url)
+            commands = tab.page.locator("#message .command code")
+            expect(commands.last).to_have_text("vecmod insert ~/Pictures --class-file photo.class.json")
+            assert json.loads(tab.page.locator("#message pre").inner_text())["vectorizer"] == "multi2vec-clip"
+            assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= PHONE[0]
+            assert violations(tab) == []
+            explorers.close()
+            expect(tab.page.locator("#service-fault")).to_contain_text("start it again with", timeout=20_000)
+            tab.watch.complaints.clear()  # the browser itself tells of each connection refused

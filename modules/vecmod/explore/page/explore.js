@@ -8,7 +8,7 @@ import { firstSteps } from "./firststeps.js";
 import * as grid from "./grid.js";
 import * as imports from "./import.js";
 import * as map from "./map.js";
-import { go, onChange, read, tell } from "./place.js";
+import { asksSomething, go, onChange, read, tell } from "./place.js";
 import * as results from "./results.js";
 import * as status from "./status.js";
 import * as tags from "./tags.js";
@@ -21,11 +21,12 @@ function show(place) {
   const collection = status.collectionOf(place);
   status.show();
   for (const part of [asking, drop, imports]) part.fit(collection);
-  if (!collection) return missing(place);
+  if (!collection || collection.error) return missing(place, collection);
   const full = { ...place, collection: collection.name };
   document.title = `${place.text || collection.name} – vecmod explore`;
   showView(full, collection);
   asking.show(full);
+  by("distance").classList.toggle("idle", !asksSomething(full));
   tags.show(collection, full.tag);
   results.show(full, collection);
   details.show(full);
@@ -40,10 +41,12 @@ function showView(place, collection) {
   map.show(mapped ? collection : null, place.like);
 }
 
-function missing(place) {
-  const { collections } = status.latest();
+function missing(place, broken) {
+  const { collections, store_error: storeError } = status.latest();
   map.show(null);
   tags.show(null, []);
+  // The reason stands above already.
+  if (broken || (storeError && !collections.length)) return results.instead("Nothing to show", "");
   if (!collections.length) return results.instead("No collection yet", firstSteps(status.latest()));
   return results.instead("No such collection", notice({
     title: `There is no collection ${place.collection}`,
@@ -84,6 +87,8 @@ history.scrollRestoration = "manual";
 onChange(show);
 results.onItems(map.mark);
 imports.onFinished(async () => {
+  // The count that the server tells may be a moment old.
+  await new Promise((resolve) => setTimeout(resolve, 700));
   await status.look(tell);
   results.refresh();
 });

@@ -1,31 +1,31 @@
 /** What a store without collections shows: how to make the first. */
 
-import { copyButton, element, notice } from "./dom.js";
+import { commandLine, copyButton, element, notice } from "./dom.js";
 
-const inWords = "multi2vec-clip";
-
-/** @param {{store: string, services: object[]}} status */
-export function firstSteps({ store, services }) {
-  const service = services.find(({ module }) => module === inWords) ?? services[0];
-  const module = service?.module ?? inWords;
-  const definition = classOf(module);
-  const options = [service && `--service ${service.url}`, !store.includes("://") && `--store ${store}`].filter(Boolean);
+/** @param {{store: string}} status */
+export function firstSteps({ store }) {
+  const options = store.includes("://") ? "" : ` --store ${store}`;
   return notice({
     kind: "hint",
     title: "This store has no collection yet",
-    words: "A collection is declared by a class file and filled from a folder. First, save this as photo.class.json:",
+    words: "A collection is declared by a class file and filled from a folder. Three steps, in a terminal:",
     more: [
-      element("div", { className: "code" }, element("pre", {}, element("code", {}, definition)), copyButton("Copy the class file", () => definition)),
-      element("p", {}, "Then run this beside it. The collection appears here by itself."),
+      element("ol", { className: "steps" },
+        step("Start a service, which turns pictures and words into vectors. It stays up.", commandLine("vecmod serve multi2vec-clip")),
+        step("Save this as photo.class.json.", element("div", { className: "code" },
+          element("pre", { tabIndex: 0 }, element("code", {}, CLASS)), copyButton("Copy the class file", () => CLASS))),
+        step("Fill it, from the same folder. It appears here by itself.",
+          commandLine(`vecmod insert ~/Pictures --class-file photo.class.json${options}`))),
     ],
-    command: ["vecmod insert ~/Pictures --class-file photo.class.json", ...options].join(" "),
   });
 }
 
-const classOf = (module) => `{
+const step = (words, ...shown) => element("li", {}, words, ...shown);
+
+const CLASS = `{
   "class": "Photo",
-  "vectorizer": "${module}",
-  "moduleConfig": {"${module}": {"imageFields": ["image"]}},
+  "vectorizer": "multi2vec-clip",
+  "moduleConfig": {"multi2vec-clip": {"imageFields": ["image"]}},
   "properties": [
     {"name": "image", "dataType": ["blob"]},
     {"name": "path", "dataType": ["text"]}

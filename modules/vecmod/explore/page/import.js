@@ -8,6 +8,7 @@ const panel = by("import");
 const opener = by("import-open");
 const KINDS = { image: "pictures", video: "films", audio: "sounds" };
 const SHOWN = 200;
+const NUMBERS = ["stored", "unchanged", "failed", "left alone"];
 let collection = null;
 let upload = null;
 let finished = () => {};
@@ -90,7 +91,7 @@ function build(name) {
     title: head(`Importing into ${name}`),
     bar: element("progress", { ariaLabel: "Imported", max: 1, value: 0 }),
     line: element("p", { className: "line" }),
-    counts: element("dl", { className: "counts" }),
+    numbers: Object.fromEntries(NUMBERS.map((name) => [name, element("dd", {}, "0")])),
     note: element("p", { className: "small", role: "status" }),
     failures: element("div", { className: "failures", hidden: true }),
     copy: copyButton("Copy the list", () => parts.lines, "Copy the list"),
@@ -99,19 +100,23 @@ function build(name) {
   };
   parts.again.hidden = parts.copy.hidden = true;
   parts.listed = 0;
-  panel.replaceChildren(parts.title, parts.bar, parts.line, parts.counts, parts.failures, parts.note,
+  panel.replaceChildren(parts.title, parts.bar, parts.line, numbers(), parts.failures, parts.note,
     element("p", { className: "actions" }, parts.stop, parts.again, parts.copy));
 }
 
+const numbers = () => element("dl", { className: "counts" },
+  ...NUMBERS.map((name) => element("div", {}, element("dt", {}, name), parts.numbers[name])));
+
 function draw(progress) {
-  const { total, stored, unchanged, failed, left_alone, state } = progress;
-  const through = Math.min(total, stored + unchanged + failed.length);
+  const { total, stored, unchanged, failures, failed, left_alone, state } = progress;
+  const through = Math.min(total, stored + unchanged + failures);
   parts.bar.max = Math.max(1, total);
   parts.bar.value = state === "done" ? total : through;
   parts.line.textContent = lineOf(progress, through);
-  parts.counts.replaceChildren(...Object.entries({ stored, unchanged, failed: failed.length, "left alone": left_alone })
-    .map(([name, number]) => element("div", { className: name === "failed" && number ? "bad" : "" }, element("dt", {}, name), element("dd", {}, count(number)))));
-  if (failed.length !== parts.listed) list(failed);
+  const told = { stored, unchanged, failed: failures, "left alone": left_alone };
+  for (const [name, number] of Object.entries(told)) parts.numbers[name].textContent = count(number);
+  parts.numbers.failed.parentElement.classList.toggle("bad", failures > 0);
+  if (failed.length !== parts.listed) list(failed, failures);
   if (!upload.runs) ended(progress);
   else sayTenths(through, total);
 }
@@ -134,28 +139,28 @@ function sayTenths(through, total) {
   if (now > 0) say(`${count(through)} of ${count(total)} imported`);
 }
 
-function ended({ state, fault, stored, failed }) {
+function ended({ state, fault, stored, failures }) {
   if (!parts.again.hidden) return;
   parts.stop.hidden = true;
   parts.again.hidden = false;
   parts.title.querySelector("h2").textContent = panel.querySelector("h2").textContent.replace("Importing", "Import");
   parts.note.textContent = fault;
   parts.note.classList.toggle("fault", Boolean(fault));
-  say(`Import ${state}: ${count(stored)} stored, ${count(failed.length)} failed`);
+  say(`Import ${state}: ${count(stored)} stored, ${count(failures)} failed`);
   tenth = -1;
   finished();
 }
 
-function list(failed) {
+function list(failed, failures) {
   const wasOpen = parts.failures.querySelector("details")?.open ?? true;
   parts.listed = failed.length;
   parts.lines = failed.map(({ path, error }) => `${path}\t${error}`).join("\n");
   parts.failures.hidden = parts.copy.hidden = !failed.length;
   const rows = failed.slice(0, SHOWN).map(({ path, error }) => element("li", {}, element("b", {}, path), element("span", {}, error)));
   parts.failures.replaceChildren(element("details", { open: wasOpen },
-    element("summary", {}, `${plural(failed.length, "file")} failed; the others were not held up`),
+    element("summary", {}, `${plural(failures, "file")} failed; the others were not held up`),
     element("ul", { tabIndex: 0, ariaLabel: "Files that failed" }, ...rows),
-    failed.length > SHOWN ? element("p", { className: "small" }, `and ${count(failed.length - SHOWN)} more: copy the list`) : null));
+    failures > SHOWN ? element("p", { className: "small" }, `The first ${count(SHOWN)}; the list to copy has the first ${count(failed.length)}.`) : null));
 }
 
 opener.addEventListener("click", () => (panel.hidden ? open() : close()));

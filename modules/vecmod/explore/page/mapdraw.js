@@ -136,11 +136,16 @@ export class Drawing {
     if (!picture) return;
     const side = this.side();
     const [left, top] = this.#camera.toScreen(point).map((at) => at - side / 2);
+    const { hit, ground } = this.#style();
+    // What is faint lets the ground shine through, not the dots behind it.
+    context.fillStyle = ground;
+    context.beginPath();
+    context.roundRect(left, top, side, side, side / 12);
+    context.fill();
     context.globalAlpha = hits.size && !hits.has(point.id) ? 0.45 : 1;
     context.drawImage(picture, left, top, side, side);
     context.globalAlpha = 1;
-    if (!hits.has(point.id)) return;
-    outlined(context, left, top, side, this.#style().hit, 2.5);
+    if (hits.has(point.id)) outlined(context, left, top, side, hit, 2.5);
   }
 
   #ring(context, point) {

@@ -8,6 +8,8 @@ import { ask, asksSomething, filterOf, go, question, read } from "./place.js";
 import { base64, recall } from "./queryfile.js";
 
 const PAGE = 60;
+// The server's own limit for one answer.
+const MOST = 200;
 const KEPT = 20;
 // Past so many hits the answer has none of the distances that the slider would tell.
 const DISTANCES = 1000;
@@ -81,7 +83,7 @@ function done() {
 async function fetchPage(list, signal) {
   const { place, collection } = list;
   const first = list.items.length === 0;
-  const limit = first ? Math.max(PAGE, Math.min(DISTANCES, list.again ?? 0)) : PAGE;
+  const limit = first ? Math.max(PAGE, Math.min(MOST, list.again ?? 0)) : PAGE;
   const page = { limit, offset: list.items.length, filter: filterOf(place) };
   const asked = asksSomething(place) && { ...(await queryOf(place)), ...page, distance: place.distance, distances: first };
   const answer = asked ? await api.search(collection.name, asked, signal) : await api.items(collection.name, page, signal);

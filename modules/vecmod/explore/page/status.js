@@ -6,9 +6,12 @@ import { go, read } from "./place.js";
 
 const QUIET = 5000;
 const BUSY = 1500;
+const SOON = 700;
 const select = by("collection");
 let told = "";
 let last = null;
+// Services that were not ready when they were last seen: a first look may be too early for all.
+let doubted = new Set();
 
 /** The collection that a place means, if it names none the first with items; null if there is none. */
 export function collectionOf(place) {
@@ -23,12 +26,16 @@ export const latest = () => last;
 export async function watch(changed, busy) {
   for (;;) {
     if (!document.hidden || !last) await look(changed);
-    await new Promise((resolve) => setTimeout(resolve, busy() ? BUSY : QUIET));
+    await new Promise((resolve) => setTimeout(resolve, pauseFor(busy())));
   }
 }
 
+const pauseFor = (busy) => (isDoubtful() ? SOON : busy ? BUSY : QUIET);
+const isDoubtful = () => Boolean(last?.services.some((one) => !one.ready && !doubted.has(one.url)));
+
 export async function look(changed) {
   try {
+    doubted = new Set(last?.services.filter(({ ready }) => !ready).map(({ url }) => url));
     last = await api.status();
     show();
     const now = JSON.stringify(last.collections);
@@ -47,7 +54,7 @@ export function show() {
   const chosen = collectionOf(read());
   fillSelect(chosen);
   by("status").replaceChildren(...last.services.map(serviceLine), ...facts(chosen));
-  showFault(last.services.find(({ module, ready }) => module === chosen?.module && !ready));
+  showFault(chosen);
 }
 
 function fillSelect(chosen) {
@@ -58,10 +65,11 @@ function fillSelect(chosen) {
   if (chosen) select.value = chosen.name;
 }
 
-function serviceLine({ module, model, ready, reason }) {
-  const words = ready ? (model ? `${module} · ${model}` : module) : `${module} not ready`;
-  return element("span", { className: "service", title: ready ? "ready" : reason },
-    element("span", { className: ready ? "dot good" : "dot bad" }), element("span", { className: "unseen" }, ready ? "ready: " : "not ready: "), words);
+function serviceLine({ module, url, model, ready, reason }) {
+  const state = ready ? "ready" : doubted.has(url) ? "not ready" : "asked";
+  const dot = { ready: "dot good", "not ready": "dot bad", asked: "dot" }[state];
+  return element("span", { className: "service", title: ready ? `${url} is ready` : `${url}: ${reason}` },
+    element("span", { className: dot }), element("span", { className: "unseen" }, `${state}: `), model ? `${module} · ${model}` : module);
 }
 
 function facts(chosen) {
@@ -75,16 +83,25 @@ function facts(chosen) {
 
 let fault = "";
 
-/** Rebuilt only when it changes: who listens hears it once. */
-function showFault(service) {
-  const now = JSON.stringify(service ?? "");
-  if (now === fault && by("service-fault").childElementCount === (service ? 1 : 0)) return;
+/** What is in the way of the chosen collection. Rebuilt only when it changes: who listens hears it once. */
+function showFault(chosen) {
+  const service = last.services.find(({ module, url, ready }) => module === chosen?.module && !ready && doubted.has(url));
+  const told = [storeFault(last.store_error), collectionFault(chosen), service && serviceFault(service)].filter(Boolean);
+  const now = JSON.stringify(told);
+  if (now === fault && by("service-fault").childElementCount === told.length) return;
   fault = now;
-  by("service-fault").replaceChildren(...(service ? [notice({
-    title: `${service.module} does not answer`,
-    words: `What is stored can be looked at; searches and imports wait for the service at ${service.url}. ${service.reason}`,
-    command: `vecmod serve ${service.module} --port ${new URL(service.url).port || 80}`,
-  })] : []));
+  by("service-fault").replaceChildren(...told.map(notice));
 }
+
+const storeFault = (words) => words && { title: "The store does not answer", words };
+const collectionFault = (chosen) => chosen?.error && { title: `${chosen.name} cannot be opened`, words: chosen.error };
+
+const serviceFault = ({ module, url, reason }) => ({
+  title: `${module} does not answer`,
+  words: `What is stored can be looked at; searches and imports wait for the service at ${url}. ${sentence(reason)}`,
+  command: `vecmod serve ${module} --port ${new URL(url).port || 80}`,
+});
+
+const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? "" : ".");
 
 select.addEventListener("change", () => go({ collection: select.value, text: "", like: "", file: "", tag: [], distance: null, open: "" }));

@@ -15,7 +15,8 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
  * @property {number} sent
  * @property {number} left_alone files of other kinds, here and at the server
  * @property {number} stored @property {number} unchanged
- * @property {{path: string, error: string}[]} failed
+ * @property {number} failures
+ * @property {{path: string, error: string}[]} failed the first of them
  * @property {number|null} rate items per second
  * @property {"sending"|"working"|"done"|"stopped"|"broken"} state
  * @property {string} fault why it broke
@@ -35,12 +36,14 @@ export class Upload {
   #abort = new AbortController();
   #id = "";
   #refused = [];
+  #others = 0;
+  #told = { stored: 0, unchanged: 0, failures: 0, failed: [], left_alone: 0, items_per_second: null };
   #onChange;
 
   /** @param {string} collection @param {(progress: Progress) => void} onChange */
   constructor(collection, onChange) {
     this.#onChange = onChange;
-    this.progress = { collection, total: 0, sent: 0, left_alone: 0, stored: 0, unchanged: 0, failed: [], rate: null, state: "sending", fault: "" };
+    this.progress = { collection, total: 0, sent: 0, state: "sending", fault: "" };
   }
 
   get runs() {
@@ -49,7 +52,8 @@ export class Upload {
 
   /** Send files; `others` were left alone already. */
   async run(files, others) {
-    this.#tell({ total: files.length, others });
+    this.#others = others;
+    this.#tell({ total: files.length });
     try {
       this.#id = (await api.beginImport(this.progress.collection)).import;
       const queue = files.values();
@@ -98,7 +102,7 @@ export class Upload {
     } catch (error) {
       if (!this.runs) return 0;
       if ([429, 503].includes(error.status)) return 1000 * (error.wait || 1);
-      if (error.status === 404) throw error;
+      if ([404, 409].includes(error.status)) throw error;
       if (error.code !== "unreachable") return this.#refuse(path, error.message);
       // The request did not go out: the file cannot be read, or nobody is there.
       if (!(await readable(file))) return this.#refuse(path, "the browser cannot read it: it was moved or changed, or is not yours to read");
@@ -126,18 +130,25 @@ export class Upload {
     }
   }
 
-  #heard({ stored, unchanged, failed, left_alone, items_per_second, done }) {
+  #heard(told) {
     if (!this.runs) return;
-    this.#tell({ stored, unchanged, failed, theirs: left_alone, rate: items_per_second });
-    if (done) this.#tell({ state: "done" });
+    this.#told = told;
+    if (told.stopped) throw new api.Refused(told.stopped, "import_stopped");
+    this.#tell(told.done ? { state: "done" } : {});
   }
 
   #tell(changes) {
-    const next = { ...this.progress, ...changes };
-    next.left_alone = (next.others ?? 0) + (next.theirs ?? 0);
-    next.failed = [...(changes.failed ?? next.reported ?? []), ...this.#refused];
-    if (changes.failed) next.reported = changes.failed;
-    this.progress = next;
-    this.#onChange(next);
+    const { stored, unchanged, failures, failed, left_alone, items_per_second } = this.#told;
+    this.progress = {
+      ...this.progress,
+      stored,
+      unchanged,
+      failures: failures + this.#refused.length,
+      failed: [...failed, ...this.#refused],
+      left_alone: left_alone + this.#others,
+      rate: items_per_second,
+      ...changes,
+    };
+    this.#onChange(this.progress);
   }
 }
