@@ -13,8 +13,6 @@ import stand_in_tidb
 from embedding_clients import OFFLINE, copy_token_table
 from typesense_server import TypesenseServer
 
-pytest_plugins = ["page_explorer"]
-
 os.environ.update(OFFLINE)
 pytest_plugins = ["explore_fixtures"]
 

@@ -1,4 +1,4 @@
-"""A real browser on the explorer's page; whatever it complains of or asks elsewhere fails the test that made it do so."""
+"""A real browser on the explorer's page; whatever it complains of or asks elsewhere fails the test that made it so."""
 
 import os
 import shutil

@@ -16,6 +16,17 @@ from pictures import SAMPLES
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.module_host import ModuleHost
 
+__all__ = [
+    "browser",
+    "empty_explorer",
+    "explorer",
+    "film_service",
+    "lonely_explorer",
+    "module_variables",
+    "samples_store",
+    "thousand",
+]
+
 TAGS = {
     "arches": ["building"],
     "astronaut": ["space", "person"],
@@ -62,7 +73,7 @@ def objects(files: Iterable[Path], folder: Path, field: str = "image") -> Iterat
 
 
 @contextmanager
-def filled(variables: Mapping[str, str]) -> Iterator[ModuleHost]:
+def opened_host(variables: Mapping[str, str]) -> Iterator[ModuleHost]:
     """A host to fill a store with; closed before anybody else opens the store."""
     with ModuleHost(HostSettings.read(variables)) as host:
         yield host
@@ -75,16 +86,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def module_variables(
-    service: running.Caller, clip_service: running.Caller, film_service: running.Caller
-) -> dict[str, str]:
+def module_variables(services: Mapping[str, str], film_service: running.Caller) -> dict[str, str]:
     """Variables of a host that knows the three services."""
-    return {
-        "ENABLE_MODULES": "img2vec-neural,multi2vec-clip,multi2vec-bind",
-        "IMAGE_INFERENCE_API": service.url,
-        "CLIP_INFERENCE_API": clip_service.url,
-        "BIND_INFERENCE_API": film_service.url,
-    }
+    bind = {"ENABLE_MODULES": f"{services['ENABLE_MODULES']},{running.BIND}", "BIND_INFERENCE_API": film_service.url}
+    return {**services, **bind}
 
 
 @pytest.fixture(scope="session")
@@ -109,19 +114,21 @@ def fill_with_samples(host: ModuleHost) -> None:
 
 @pytest.fixture(scope="session")
 def samples_store(module_variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Milvus Lite file with the sample photos, twice, the sample films, a photo without its file, and an empty class."""
+    """A Milvus Lite file: the sample photos, twice, the sample films, a photo without its file, and an empty class."""
     store = str(tmp_path_factory.mktemp("samples") / "samples.db")
-    with filled({**module_variables, "VECMOD_STORE": store}) as host:
+    with opened_host({**module_variables, "VECMOD_STORE": store}) as host:
         fill_with_samples(host)
     return store
 
 
 @pytest.fixture(scope="session")
-def explorer(module_variables: dict[str, str], samples_store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def explorer(
+    module_variables: dict[str, str], samples_store: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The address of an explorer on the samples."""
     folders = (PHOTO_FOLDER, SAMPLES / "films")
     own = tmp_path_factory.mktemp("own")
-    with exploring(own, folders, **module_variables, VECMOD_STORE=samples_store) as page:
+    with exploring(own, module_variables, folders, VECMOD_STORE=samples_store) as page:
         yield page.url
 
 
@@ -129,9 +136,9 @@ def explorer(module_variables: dict[str, str], samples_store: str, tmp_path_fact
 def empty_explorer(module_variables: dict[str, str], tmp_path: Path) -> Iterator[str]:
     """Of an explorer whose only class is empty."""
     store = str(tmp_path / "empty.db")
-    with filled({**module_variables, "VECMOD_STORE": store}) as host:
+    with opened_host({**module_variables, "VECMOD_STORE": store}) as host:
         host.create_class(class_of("Empty"))
-    with exploring(tmp_path / "own", **module_variables, VECMOD_STORE=store) as page:
+    with exploring(tmp_path / "own", module_variables, VECMOD_STORE=store) as page:
         yield page.url
 
 
@@ -139,11 +146,11 @@ def empty_explorer(module_variables: dict[str, str], tmp_path: Path) -> Iterator
 def lonely_explorer(module_variables: dict[str, str], tmp_path: Path) -> Iterator[str]:
     """Of an explorer whose service has gone since its class was filled."""
     store = str(tmp_path / "lonely.db")
-    with filled({**module_variables, "VECMOD_STORE": store}) as host:
+    with opened_host({**module_variables, "VECMOD_STORE": store}) as host:
         photos = sorted(PHOTO_FOLDER.iterdir())[:3]
         host.create_class(class_of(WORDS, running.CLIP)).insert_many(objects(photos, PHOTO_FOLDER))
-    gone = {**module_variables, "CLIP_INFERENCE_API": NOBODY, "VECMOD_STORE": store}
-    with exploring(tmp_path / "own", (PHOTO_FOLDER,), **gone) as page:
+    gone = {**module_variables, "CLIP_INFERENCE_API": NOBODY}
+    with exploring(tmp_path / "own", gone, (PHOTO_FOLDER,), VECMOD_STORE=store) as page:
         yield page.url
 
 
@@ -156,9 +163,9 @@ def thousand(module_variables: dict[str, str], tmp_path_factory: pytest.TempPath
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
     store = str(folder / "thousand.db")
-    with filled({**module_variables, "VECMOD_STORE": store}) as host:
+    with opened_host({**module_variables, "VECMOD_STORE": store}) as host:
         pictures = sorted((folder / "pictures").rglob("*.jpg"))
         report = host.create_class(class_of("Thousand")).insert_many(objects(pictures, folder / "pictures"))
         assert report.stored == THOUSAND
-    with exploring(folder / "own", (folder / "pictures",), **module_variables, VECMOD_STORE=store) as page:
+    with exploring(folder / "own", module_variables, (folder / "pictures",), VECMOD_STORE=store) as page:
         yield page.url

@@ -147,7 +147,8 @@ def test_the_slider_tells_live_what_it_leaves_and_the_server_cuts_there(tab: Ope
     expect(tab.page.locator("#limit-value")).to_have_text(f"no limit · {len(PHOTOS)}")
     limit = round((distances[2] + distances[3]) / 2, 2)
     tab.page.locator("#limit").evaluate(
-        "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('input', { bubbles: true })); }", str(limit)
+        "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('input', { bubbles: true })); }",
+        str(limit),
     )
     expect(tab.page.locator("#limit-value")).to_have_text(re.compile(r"≤ .* · 3$"))
     expect(tab.page.locator("#grid .beyond")).to_have_count(len(PHOTOS) - 3)

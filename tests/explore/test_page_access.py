@@ -110,19 +110,22 @@ def test_by_keyboard_alone(tab: Opened) -> None:
     expect(tab.page.locator("#grid .title").first).to_have_text("flower.jpg")
 
 
+# What has the focus, and whether it or the line around it has an outline.
+OUTLINED = """() => {
+  const one = document.activeElement;
+  const { outlineStyle, outlineWidth } = getComputedStyle(one);
+  const line = one.closest('.query');
+  const ringed = line && getComputedStyle(line).boxShadow !== 'none';
+  return [one.id || one.className, ringed || (outlineStyle !== 'none' && outlineWidth !== '0px')];
+}"""
+
+
 def test_focus_is_seen(tab: Opened) -> None:
     tab.go(text="a+cat")
     seen = set()
     for _ in range(40):
         tab.page.keyboard.press("Tab")
-        name, outlined = tab.page.evaluate(
-            """() => {
-              const one = document.activeElement;
-              const shown = (node) => getComputedStyle(node).outlineStyle !== 'none' && getComputedStyle(node).outlineWidth !== '0px';
-              const around = one.closest('.query');
-              return [one.id || one.className, shown(one) || (around && getComputedStyle(around).boxShadow !== 'none')];
-            }"""
-        )
+        name, outlined = tab.page.evaluate(OUTLINED)
         assert outlined or name == "", name
         seen.add(name)
     assert {"skip", "collection", "words", "limit", "open", "theme"} <= seen
@@ -150,7 +153,7 @@ def test_a_service_that_does_not_answer(browser: Browser, lonely_explorer: str) 
 
 def test_a_store_without_collections_and_an_explorer_that_ends(browser: Browser, tmp_path: Path) -> None:
     with ExitStack() as explorers:
-        bare = explorers.enter_context(exploring(tmp_path, VECMOD_STORE="memory://"))
+        bare = explorers.enter_context(exploring(tmp_path, {}, VECMOD_STORE="memory://"))
         with opened(browser, bare.url, PHONE) as tab:
             tab.page.goto(tab.url)
             commands = tab.page.locator("#message .command code")

@@ -99,4 +99,4 @@ by("theme").addEventListener("click", nextTheme);
 addEventListener("keydown", typed);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", map.restyle);
 showTheme();
-status.watch(() => show(read()), imports.running);
+status.watch(() => show(read()), imports.isBusy);

@@ -8,15 +8,19 @@ const panel = by("import");
 const opener = by("import-open");
 const KINDS = { image: "pictures", video: "films", audio: "sounds" };
 const SHOWN = 200;
+const SETTLE = 6000;
 const NUMBERS = ["stored", "unchanged", "failed", "left alone"];
 let collection = null;
 let upload = null;
+let endedAt = 0;
 let finished = () => {};
 // What the panel is made of while an import runs; numbers change in place, so that nothing jumps.
 let parts = null;
 
 export const onFinished = (listener) => (finished = listener);
 export const running = () => Boolean(upload?.runs);
+/** Whether what is stored changes, or did a moment ago. */
+export const isBusy = () => running() || Date.now() - endedAt < SETTLE;
 
 /** The collection that files go into from now on. */
 export function fit(chosen) {
@@ -148,6 +152,7 @@ function ended({ state, fault, stored, failures }) {
   parts.note.classList.toggle("fault", Boolean(fault));
   say(`Import ${state}: ${count(stored)} stored, ${count(failures)} failed`);
   tenth = -1;
+  endedAt = Date.now();
   finished();
 }
 

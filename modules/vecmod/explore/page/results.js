@@ -42,6 +42,8 @@ function changed(collection) {
   if (!now.items.length) return refresh(collection);
   now.collection = collection;
   headline(now);
+  // The list was newer than the count.
+  if (!asksSomething(now.place) && !now.more && now.items.length === collection.items) return undefined;
   const offer = button({ words: "Show what is new", className: "quiet", onclick: () => refresh() });
   by("summary").append(offer);
   return undefined;
@@ -122,7 +124,7 @@ function present(list, { before = 0, scroll = 0 } = {}) {
 function headline(list, before = 0) {
   const { place, collection, items, more, milliseconds } = list;
   const number = count(items.length);
-  let words = place.tag.length ? `${number}${more ? "+" : ""} with these tags` : `${plural(collection.items, "item")} in ${collection.name}`;
+  let words = place.tag.length ? `${number}${more ? "+" : ""} with these tags` : `${plural(Math.max(items.length, collection.items), "item")} in ${collection.name}`;
   if (asksSomething(place)) words = more ? `${number} nearest of ${withinLimit(list)}` : plural(items.length, "hit");
   const told = milliseconds === null ? "" : ` in ${Math.max(1, Math.round(milliseconds))} ms`;
   by("summary").replaceChildren(words, element("small", {}, told));

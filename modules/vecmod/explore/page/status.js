@@ -10,6 +10,8 @@ const SOON = 700;
 const select = by("collection");
 let told = "";
 let last = null;
+let looks = 0;
+let answered = 0;
 // Services that were not ready when they were last seen: a first look may be too early for all.
 let doubted = new Set();
 
@@ -33,10 +35,15 @@ export async function watch(changed, busy) {
 const pauseFor = (busy) => (isDoubtful() ? SOON : busy ? BUSY : QUIET);
 const isDoubtful = () => Boolean(last?.services.some((one) => !one.ready && !doubted.has(one.url)));
 
+/** Ask once and show it, unless a later look was answered before. */
 export async function look(changed) {
+  const mine = (looks += 1);
   try {
+    const heard = await api.status();
+    if (mine < answered) return;
+    answered = mine;
     doubted = new Set(last?.services.filter(({ ready }) => !ready).map(({ url }) => url));
-    last = await api.status();
+    last = heard;
     show();
     const now = JSON.stringify(last.collections);
     if (now !== told) changed(last);
