@@ -9,7 +9,6 @@ import pytest
 
 import running
 from explorers import Page, exploring
-from page_explorer import *  # noqa: F403 -- the fixtures of the page's tests
 from pictures import SAMPLES
 from vecmod.host.folder import MediaFolder
 from vecmod.host.host_settings import HostSettings

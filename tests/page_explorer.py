@@ -16,17 +16,6 @@ from pictures import SAMPLES
 from vecmod.host.host_settings import HostSettings
 from vecmod.host.module_host import ModuleHost
 
-__all__ = [
-    "browser",
-    "empty_explorer",
-    "explorer",
-    "film_service",
-    "lonely_explorer",
-    "module_variables",
-    "samples_store",
-    "thousand",
-]
-
 TAGS = {
     "arches": ["building"],
     "astronaut": ["space", "person"],

@@ -84,7 +84,7 @@ def test_the_environment_is_read_where_a_process_begins() -> None:
 
 
 def test_base_names_are_unique() -> None:
-    names = Counter(path.name for path in [*SOURCES, *TESTS] if not path.name.startswith(("__", "conftest")))
+    names = Counter(path.name for path in [*SOURCES, *TESTS] if not path.name.startswith("__"))
     assert [name for name, count in names.items() if count > 1] == []
 
 

@@ -1,7 +1,7 @@
 /** The search line: words, or a file that is dropped, pasted or picked, or an item to find more like. */
 
 import * as api from "./api.js";
-import { button, by, element, icon } from "./dom.js";
+import { button, by, canDrop, element, icon } from "./dom.js";
 import { ask, go, read } from "./place.js";
 import { keep, keyAs, modalitiesOf, nameOf, recall, taken } from "./queryfile.js";
 
@@ -28,8 +28,8 @@ export function fit(chosen) {
 
 function placeholder(text, told) {
   if (!collection) return "Nothing to search yet";
-  if (!text) return `Drop or paste ${told} here`;
-  return told ? `Say what you look for, or drop ${told}` : "Say what you look for";
+  if (!text) return canDrop() ? `Drop, paste or choose ${told}` : `Choose ${told}`;
+  return told && canDrop() ? `Say what you look for, or drop ${told}` : "Say what you look for";
 }
 
 /** Show what is asked now. */
@@ -112,6 +112,8 @@ function pasted(event) {
 
 by("query").addEventListener("submit", submitted);
 by("pick").addEventListener("click", () => by("pick-file").click());
+// Without words to type the line itself is what one clicks to choose.
+by("query").addEventListener("click", ({ target }) => words.disabled && !target.closest("button, select, .chip") && by("pick").click());
 by("pick-file").addEventListener("change", ({ target }) => {
   if (target.files.length) askByFile(target.files[0]);
   target.value = "";

@@ -29,9 +29,15 @@ export async function show({ collection, open }) {
   return undefined;
 }
 
+/** The list that the open item is part of has come: now it has neighbours, and maybe a distance. */
+export function refresh(items) {
+  const known = items.find((item) => item.id === current);
+  if (known && dialog.open) fill(known);
+}
+
 function close(last) {
   dialog.close();
-  if (fromGrid) grid.focus(last);
+  if (fromGrid && shown().some((item) => item.id === last)) grid.focus(last);
 }
 
 function fill(item) {

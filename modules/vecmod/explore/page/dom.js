@@ -32,6 +32,9 @@ export function button({ image, words, label, onclick, className = "button" }) {
   return made;
 }
 
+/** Whether files can be dropped here: whoever points with a finger chooses them. */
+export const canDrop = () => matchMedia("(hover: hover)").matches;
+
 const NUMBERS = new Intl.NumberFormat("en");
 export const count = (number) => NUMBERS.format(number);
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

@@ -86,6 +86,7 @@ function nextTheme() {
 history.scrollRestoration = "manual";
 onChange(show);
 results.onItems(map.mark);
+results.onItems(details.refresh);
 imports.onFinished(async () => {
   // The count that the server tells may be a moment old.
   await new Promise((resolve) => setTimeout(resolve, 700));

@@ -59,19 +59,25 @@ function bar(distance, scale) {
 const openers = () => [...grid.querySelectorAll(".open")];
 const idOf = (node) => node.closest("li")?.dataset.id;
 
-/** Focus the card of an item, or the first. */
+/** Focus the card of an item; if it is not there the first, which is not scrolled to. False if there is none. */
 export function focus(id = "") {
   const opens = openers();
-  const chosen = opens.find((one) => idOf(one) === id) ?? opens[0];
+  const chosen = opens.find((one) => idOf(one) === id);
   if (chosen) move(chosen);
-  return Boolean(chosen);
+  else if (opens.length) rove(opens[0]).focus({ preventScroll: true });
+  return opens.length > 0;
 }
 
 function move(to) {
+  rove(to).focus();
+  to.scrollIntoView({ block: "nearest" });
+}
+
+/** Make a card the one that Tab leads to. */
+function rove(to) {
   for (const one of grid.querySelectorAll('.open[tabindex="0"]')) one.tabIndex = -1;
   to.tabIndex = 0;
-  to.focus();
-  to.scrollIntoView({ block: "nearest" });
+  return to;
 }
 
 const columns = () => getComputedStyle(grid).gridTemplateColumns.split(" ").length;
@@ -104,9 +110,7 @@ function pressed(event) {
 
 grid.addEventListener("keydown", pressed);
 grid.addEventListener("focusin", ({ target: inside }) => {
-  if (!inside.classList.contains("open") || inside.tabIndex === 0) return;
-  for (const one of grid.querySelectorAll('.open[tabindex="0"]')) one.tabIndex = -1;
-  inside.tabIndex = 0;
+  if (inside.classList.contains("open")) rove(inside);
 });
 
 // Cards that were not drawn yet are as high as those that were: the scroll bar tells the truth.

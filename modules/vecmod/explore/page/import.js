@@ -1,6 +1,6 @@
 /** The import panel: choose or drop files, watch them go in, read what failed. */
 
-import { button, by, copyButton, count, durationText, element, plural, rateText, say } from "./dom.js";
+import { button, by, canDrop, copyButton, count, durationText, element, plural, rateText, say } from "./dom.js";
 import * as files from "./files.js";
 import { sorted, Upload } from "./upload.js";
 
@@ -54,7 +54,7 @@ function chooser() {
   const folder = input({ webkitdirectory: true });
   const some = input({ multiple: true, accept: collection.suffixes?.join(",") ?? "" });
   return element("div", { className: "chooser" },
-    element("p", {}, `Drop ${kinds()} or whole folders anywhere on this page, or choose them.`),
+    element("p", {}, canDrop() ? `Drop ${kinds()} or whole folders anywhere on this page, or choose them.` : `Choose ${kinds()} or a whole folder.`),
     element("p", { className: "actions" },
       button({ words: "Choose a folder", className: "button strong", onclick: () => folder.click() }),
       button({ words: "Choose files", onclick: () => some.click() })),

@@ -11,6 +11,7 @@ const tip = by("map-tip");
 const camera = new Camera();
 const drawing = new Drawing(canvas, camera, () => redraw());
 const pointers = new Map();
+const NOTHING = "Nothing to place yet: import something.";
 let shownOf = "";
 let fetching = null;
 let items = [];
@@ -31,7 +32,7 @@ export async function show(collection, like) {
   if (other) {
     drawing.setPoints([]);
     camera.all();
-    note(collection.items ? `Placing ${plural(collection.items, "item")}…` : "Nothing to place yet: import something.");
+    note(collection.items ? `Placing ${plural(collection.items, "item")}…` : NOTHING);
   }
   try {
     const answer = await api.map(collection.name, fetching.signal);
@@ -47,7 +48,8 @@ export async function show(collection, like) {
 
 function placed(collection, { shown, of, points }) {
   canvas.setAttribute("aria-label", `Map of ${collection.name}: ${plural(points.length, "point")}`);
-  note(shown < of ? `${count(shown)} of ${count(of)} items` : points.length ? "" : "Nothing to place yet: import something.");
+  const some = shown < of ? `${count(shown)} of ${count(of)} items. ` : "";
+  note(points.length ? `${some}Near is alike; a click searches for more.` : NOTHING);
   performance.mark("map-placed");
 }
 

@@ -100,9 +100,11 @@ export class Drawing {
     const chosen = this.#chosen();
     const seen = this.points.filter((point) => this.#isSeen(point));
     const plain = seen.filter((point) => !chosen.has(point) || !this.#draws(point));
-    this.#dots(context, plain.filter((point) => !hits.has(point.id)), "dot", hits.size ? 0.45 : 0.8);
-    for (const point of seen) if (chosen.has(point)) this.#thumbnail(context, point);
-    this.#dots(context, plain.filter((point) => hits.has(point.id)), "hit", 1);
+    const isHit = (point) => hits.has(point.id);
+    this.#dots(context, plain.filter((point) => !isHit(point)), "dot", hits.size ? 0.45 : 0.8);
+    for (const point of seen) if (chosen.has(point) && !isHit(point)) this.#thumbnail(context, point);
+    this.#dots(context, plain.filter(isHit), "hit", 1);
+    for (const point of seen) if (chosen.has(point) && isHit(point)) this.#thumbnail(context, point);
     if (marked) this.#ring(context, marked);
   }
 

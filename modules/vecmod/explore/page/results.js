@@ -1,7 +1,7 @@
 /** What is found, or the first items where nothing is asked: fetched by pages, kept for going back. */
 
 import * as api from "./api.js";
-import { button, by, count, element, notice, plural, say } from "./dom.js";
+import { button, by, canDrop, count, element, notice, plural, say } from "./dom.js";
 import * as grid from "./grid.js";
 import * as limit from "./limit.js";
 import { ask, asksSomething, filterOf, go, question, read } from "./place.js";
@@ -21,7 +21,8 @@ const listeners = [];
 
 /** Listeners get the items that are shown, each time they change. */
 export const onItems = (listener) => listeners.push(listener);
-export const shown = () => now?.items ?? [];
+/** The items that are shown; none while others are fetched. */
+export const shown = () => (running ? [] : (now?.items ?? []));
 
 /** Show what a place asks for. */
 export async function show(place, collection) {
@@ -29,7 +30,7 @@ export async function show(place, collection) {
   if (now?.key === key && now.collection.items === collection.items) return;
   if (now?.key === key) return changed(collection);
   if (now) now.scroll = scrollY;
-  running?.abort();
+  stop();
   const known = kept.get(key);
   if (known?.collection.items === collection.items) return present(known, { scroll: known.scroll });
   await load(fresh(place, collection));
@@ -57,23 +58,29 @@ export async function refresh(collection = now?.collection) {
 }
 
 async function load(list) {
-  running?.abort();
+  stop();
   const mine = new AbortController();
   running = mine;
   const later = setTimeout(() => by("results").classList.add("waiting"), 150);
   by("results").setAttribute("aria-busy", "true");
+  const before = list.items.length;
   try {
-    const before = list.items.length;
     await fetchPage(list, mine.signal);
-    if (running === mine) present(list, { before, scroll: list.scroll });
   } catch (error) {
     if (error.name === "AbortError" || running !== mine) return;
     failed(error, list);
     if (!(error instanceof api.Refused)) throw error;
   } finally {
     clearTimeout(later);
-    if (running === mine) done();
   }
+  if (running !== mine) return;
+  done();
+  present(list, { before, scroll: list.scroll });
+}
+
+function stop() {
+  running?.abort();
+  done();
 }
 
 function done() {
@@ -117,6 +124,8 @@ function present(list, { before = 0, scroll = 0 } = {}) {
   headline(list, before);
   if (!list.items.length) by("message").replaceChildren(nothing(list));
   if (!before) scrollTo({ top: scroll, behavior: "instant" });
+  // Beside the map the list scrolls by itself.
+  if (!before) by("found").scrollTop = 0;
   if (!before && focused) grid.focus(focused);
   for (const listener of listeners) listener(list.items);
 }
@@ -158,7 +167,7 @@ function empty(collection) {
   return notice({
     kind: "hint",
     title: `${collection.name} is empty`,
-    words: kinds.length ? `Drop ${told} or whole folders anywhere on this page, or choose them. Each gets a vector from ${collection.module}, and can be found a moment later.`
+    words: kinds.length ? `${canDrop() ? `Drop ${told} or whole folders anywhere on this page, or choose them.` : `Choose ${told} or a whole folder.`} Each gets a vector from ${collection.module}, and can be found a moment later.`
       : `It takes no files by itself. Fill it with a program of yours, or with “vecmod insert”.`,
     actions: kinds.length ? [start] : [],
   });
@@ -167,13 +176,12 @@ function empty(collection) {
 /** There is nothing to show: a message instead. */
 export function instead(title, message) {
   now = null;
-  running?.abort();
+  stop();
   grid.show([]);
   by("more").hidden = true;
   by("summary").textContent = title;
   by("message").replaceChildren(message);
   limit.show(null, true, null);
-  done();
   for (const listener of listeners) listener([]);
 }
 

@@ -60,7 +60,9 @@ export function show() {
   if (!last) return;
   const chosen = collectionOf(read());
   fillSelect(chosen);
-  by("status").replaceChildren(...last.services.map(serviceLine), ...facts(chosen));
+  const own = ({ module }) => module === chosen?.module;
+  const services = [...last.services.filter(own), ...last.services.filter((one) => !own(one))];
+  by("status").replaceChildren(...services.map((one) => serviceLine(one, own(one))), ...facts(chosen));
   showFault(chosen);
 }
 
@@ -72,20 +74,20 @@ function fillSelect(chosen) {
   if (chosen) select.value = chosen.name;
 }
 
-function serviceLine({ module, url, model, ready, reason }) {
+function serviceLine({ module, url, model, ready, reason }, own) {
   const state = ready ? "ready" : doubted.has(url) ? "not ready" : "asked";
   const dot = { ready: "dot good", "not ready": "dot bad", asked: "dot" }[state];
-  return element("span", { className: "service", title: ready ? `${url} is ready` : `${url}: ${reason}` },
+  return element("span", { className: own ? "service" : "service other", title: ready ? `${url} is ready` : `${url}: ${reason}` },
     element("span", { className: dot }), element("span", { className: "unseen" }, `${state}: `), model ? `${module} · ${model}` : module);
 }
 
 function facts(chosen) {
   const rate = last.items_per_second;
   return [
-    chosen ? `${plural(chosen.items, "item")}` : "no collection",
-    rate ? `${rateText(rate)} items/s` : "",
-    last.store,
-  ].filter(Boolean).map((words, i) => element("span", { className: i === 0 ? "" : "minor", title: words }, words));
+    element("span", {}, chosen ? plural(chosen.items, "item") : "no collection"),
+    rate ? element("span", {}, `${rateText(rate)} items/s`) : null,
+    element("span", { className: "store", title: last.store }, last.store),
+  ].filter(Boolean);
 }
 
 let fault = "";
