@@ -157,7 +157,9 @@ def test_a_store_without_collections_and_an_explorer_that_ends(browser: Browser,
         with opened(browser, bare.url, PHONE) as tab:
             tab.page.goto(tab.url)
             commands = tab.page.locator("#message .command code")
-            expect(commands).to_contain_text(["vecmod serve multi2vec-clip", "vecmod insert ~/Pictures", "vecmod explore"])
+            expect(commands).to_contain_text(
+                ["vecmod serve multi2vec-clip", "vecmod insert ~/Pictures", "vecmod explore"]
+            )
             assert json.loads(tab.page.locator("#message pre").inner_text())["vectorizer"] == "multi2vec-clip"
             assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= PHONE[0]
             assert violations(tab) == []

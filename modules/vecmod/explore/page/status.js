@@ -84,7 +84,7 @@ function serviceLine({ module, url, model, ready, reason }, own) {
 function facts(chosen) {
   const rate = last.items_per_second;
   return [
-    element("span", {}, chosen ? plural(chosen.items, "item") : "no collection"),
+    element("span", { className: "count" }, chosen ? plural(chosen.items, "item") : "no collection"),
     rate ? element("span", {}, `${rateText(rate)} items/s`) : null,
     element("span", { className: "store", title: last.store }, last.store),
   ].filter(Boolean);
