@@ -13,6 +13,7 @@ import yaml
 
 import dockerfiles
 from vecmod.contract.environment import OUR_VARIABLES
+from vecmod.explore.explore_settings import ExploreSettings
 from vecmod.host.catalog import known_modules
 from vecmod.host.host_settings import HostSettings, parse_duration
 from vecmod.host.stores.store_url import parse_weaviate_url
@@ -26,8 +27,7 @@ SERVICE_NAMES = {str(field.alias) for field in ServiceSettings.model_fields.valu
 HOST_NAMES = {str(field.alias) for field in HostSettings.model_fields.values()} | {
     name for row in known_modules().values() for name in (row.origin_variable, row.wait_variable)
 }
-# Not settings of vecmod: where `vecmod explore` keeps what was imported.
-EXPLORE_NAMES = {"VECMOD_EXPLORE_FOLDER"}
+EXPLORE_NAMES = {str(field.alias) for field in ExploreSettings.model_fields.values()}
 BASE_IMAGE = re.compile(r"[\w./-]+:(?!latest\b)[\w.-]*\d[\w.-]*|vecmod/[\w-]+:(local|gpu)")
 
 

@@ -9,14 +9,6 @@ import pytest
 import dockerfiles
 from image_contents import GPU, IMAGES, forbidden, resolve, wheels
 
-EXPLORE_IS_HERE = (dockerfiles.ROOT / "modules/vecmod/explore").is_dir()
-RESOLVED = [
-    pytest.param(
-        name, marks=pytest.mark.skipif(not (EXPLORE_IS_HERE or "explore" not in name), reason="no vecmod explore yet")
-    )
-    for name in IMAGES
-]
-
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -29,7 +21,7 @@ def contents(context: Path) -> Callable[[str], dict[str, str]]:
     return cache(lambda name: resolve(IMAGES[name], context))
 
 
-@pytest.mark.parametrize("name", RESOLVED)
+@pytest.mark.parametrize("name", IMAGES)
 def test_no_image_for_cpus_holds_torch_or_what_converts(name: str, contents: Callable[[str], dict[str, str]]) -> None:
     packages = contents(name)
     assert "vecmod" in packages
@@ -41,8 +33,7 @@ def test_no_image_for_cpus_holds_torch_or_what_converts(name: str, contents: Cal
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_all_that_images_hold_has_wheels(machine: str, contents: Callable[[str], dict[str, str]]) -> None:
     """Nothing is compiled, and nothing is missing, on both kinds of machine."""
-    there = [name for name in IMAGES if EXPLORE_IS_HERE or "explore" not in name]
-    packages = {name: version for image in there for name, version in contents(image).items()}
+    packages = {name: version for image in IMAGES for name, version in contents(image).items()}
     del packages["vecmod"]
     found = wheels(packages, machine)
     assert len(found) == len(packages) > 40
