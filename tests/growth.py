@@ -1,8 +1,9 @@
-"""How much memory a process has taken: at the most, and what it has not given back."""
+"""What a process has taken from others: memory, at the most and for good, and turns of this process's threads."""
 
 import gc
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
@@ -42,3 +43,24 @@ def peak_below(megabytes: int, pid: int | None = None) -> Iterator[None]:
         done.set()
         watching.join()
     assert (max(sizes) - sizes[0]) >> 20 < megabytes
+
+
+def longest_turn(work: Callable[[], object]) -> float:
+    """The longest part of its time for which ``work`` lets no other thread run: 1 is all of it."""
+    times: list[float] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            times.append(time.perf_counter())
+            time.sleep(0.001)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    time.sleep(0.01)
+    start = time.perf_counter()
+    work()
+    taken = time.perf_counter() - start
+    done.set()
+    looking.join()
+    return max(later - earlier for earlier, later in zip(times, [*times[1:], start + taken], strict=True)) / taken

@@ -47,3 +47,17 @@ def encoded_sound(
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             output.mux(packet)
     return buffer.getvalue()
+
+
+def silence(seconds: int, rate: int) -> bytes:
+    """Stereo, in FLAC: next to nothing, until it is decoded."""
+    buffer = BytesIO()
+    with av.open(buffer, "w", format="flac") as output:
+        stream = output.add_stream("flac", rate=rate, layout="stereo")
+        for start in range(0, seconds, 10):
+            count = min(seconds - start, 10) * rate
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 2 * count), np.int16), format="s16", layout="stereo")
+            frame.rate = rate
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return buffer.getvalue()

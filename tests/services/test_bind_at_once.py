@@ -7,10 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from io import BytesIO
 
-import av
-import numpy as np
 import psutil
 import pytest
 import urllib3
@@ -20,7 +17,7 @@ from films import film
 from growth import peak_below
 from hostile_media import gif_of
 from pictures import b64, encoded, gradient
-from sounds import tone, wav
+from sounds import silence, tone, wav
 from vecmod.serving.media.limits import AudioLimits, VideoLimits
 
 CALLERS = 16
@@ -47,19 +44,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[running.
         for key, value in SMALL.items():
             assert caller("POST", "/vectorize", {key: [value]}).status == 200
         yield caller, process.pid
-
-
-def silence(seconds: int, rate: int) -> bytes:
-    """Stereo, in FLAC: next to nothing, until it is decoded."""
-    buffer = BytesIO()
-    with av.open(buffer, "w", format="flac") as output:
-        stream = output.add_stream("flac", rate=rate, layout="stereo")
-        for _ in range(seconds // 10):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 20 * rate), np.int16), format="s16", layout="stereo")
-            frame.rate = rate
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
-    return buffer.getvalue()
 
 
 @contextmanager

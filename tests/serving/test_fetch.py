@@ -1,9 +1,12 @@
 """Base64 as people send it."""
 
 import base64
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
+from growth import longest_turn
 from vecmod.contract.errors import Undecodable
 from vecmod.serving.media.fetch import read_base64
 
@@ -58,6 +61,13 @@ def test_long_ones_are_read_in_pieces(spare: int) -> None:
     wrapped = base64.encodebytes(data).decode()
     for form in (text, text.rstrip("="), text.replace("/", "_"), wrapped, wrapped.rstrip("=\n"), f"{text}\r\n"):
         assert read_base64(form) == data
+
+
+@pytest.mark.parametrize("form", [str, lambda text: text.replace("A", "-", 1), lambda text: f"\n{text}"])
+def test_others_run_while_a_long_one_is_read(form: Callable[[str], str]) -> None:
+    text = form(base64.b64encode(bytes(60_000_000)).decode())
+    # More than once, as this machine may have other things to do.
+    assert min(longest_turn(partial(read_base64, text)) for _ in range(3)) < 0.5
 
 
 @pytest.mark.parametrize("at", [0, 4, 1024 * 1024 - 4, 1024 * 1024, 1024 * 1024 + 4])
