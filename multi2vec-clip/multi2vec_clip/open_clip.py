@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from multi2vec_clip.clip import LEGACY_END, image_tower, text_tower
 from multi2vec_clip.model_files import CLIP_MEAN, CLIP_STD, read_json, recipe_of
 from vecmod.serving.engine.network import Gelu, Weights
-from vecmod.serving.model.clean_text import cleaned
+from vecmod.serving.model.clean_text import MOST_CLEANED, cleaned
 from vecmod.serving.model.recipe import Recipe
 from vecmod.serving.model.text_batch import TextSteps
 from vecmod.serving.model.tokenizer import read_tokenizer
@@ -64,7 +64,7 @@ def open_clip(folder: Path) -> Recipe:
     pictures = replace(picture_steps(said.get("preprocess_cfg") or {}, vision["image_size"], path), cut_to_nearest=True)
     file = find_tensors(folder, *OPEN_CLIP_NAMES)
     context, dim = text["max_position_embeddings"], config["projection_dim"]
-    texts = TextSteps(cleaned(read_tokenizer(folder, context)), context, pad_id=0)
+    texts = TextSteps(cleaned(read_tokenizer(folder, context)), context, pad_id=0, most_cleaned=MOST_CLEANED)
     towers = {
         "text": text_tower(texts, text, file.tensors(partial(_text_weights, text)), dim),
         "image": image_tower(pictures, vision, file.tensors(partial(_vision_weights, vision)), dim),

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from collections import ChainMap
 from collections.abc import Iterator
 from importlib.metadata import files
@@ -133,6 +134,25 @@ def test_what_is_cut_off_is_said(lose_end: bool, vocabulary: Path) -> None:
     assert prepare_text("cat " * 75, steps).warning == ""
     assert prepare_text("cat " * 76, steps).warning == "the text has 78 tokens, of which the model reads the first 77"
     assert prepare_text("cat " * 99, steps).warning == "the text has 101 tokens, of which the model reads the first 77"
+
+
+@pytest.mark.parametrize(
+    "text", ["&" + "amp;" * 30_000, "&" + "#38;" * 30_000, "\x1b[" * 30_000 + "m" * 30_000, "&lt;" * 30_000]
+)
+def test_what_was_escaped_again_and_again_costs_little(text: str, vocabulary: Path) -> None:
+    steps = text_steps(vocabulary)
+    start = time.thread_time()
+    assert prepare_text(text, steps).tokens <= 77
+    assert time.thread_time() - start < 5
+
+
+def test_long_texts_begin_as_they_do(vocabulary: Path) -> None:
+    steps = text_steps(vocabulary)
+    for start in ("", " \n" * 8000):
+        prepared = prepare_text(start + "a cat, a dog; " * 5000, steps)
+        np.testing.assert_array_equal(prepared.content, steps.tokenize("a cat, a dog; " * 30).ids)
+        assert "characters, of which 77 tokens are read" in prepared.warning
+    np.testing.assert_array_equal(prepare_text(" " * 20_000 + "a cat", steps).content, steps.tokenize("a cat").ids)
 
 
 def test_texts_to_vectors(engines: dict[str, Engine], vocabulary: Path) -> None:

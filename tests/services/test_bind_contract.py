@@ -70,6 +70,42 @@ def filled(body: Any) -> Any:
     return [filled(one) for one in body] if isinstance(body, list) else body
 
 
+def test_objects_of_an_embeddings_api_are_of_the_kind_that_they_name(service: running.Caller) -> None:
+    """All kinds in one list, in its order; vectors of the same numbers as of the other routes."""
+    named = {name: files_of(kind)[:2] for _, name, kind in LISTS.values()}
+    given = [{name: value} for name, values in named.items() for value in values]
+    answer = service("POST", "/v1/embeddings", {"input": [TEXTS[0], *given], "normalized": False})
+    assert answer.status == 200, answer.body
+    vectors = [one["embedding"] for one in answer.json()["data"]]
+    known = [golden("text")[:1], *(golden(name)[:2] for name in named)]
+    assert_equal(vectors, np.concatenate(known), AUDIO_ERROR)
+    uri = f"data:audio/wav;base64,{named['audio'][0]}"
+    (one,) = service("POST", "/v1/embeddings", {"input": {"audio": uri}, "encoding_format": "float"}).json()["data"]
+    assert np.linalg.norm(one["embedding"]) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("item", "code", "words"),
+    [
+        ({"audio": "AAAA", "text": "a"}, "malformed", 'an object with one string: {"text"}, {"image"}, {"audio"}, '),
+        ({"audio": {"url": "x"}}, "malformed", "must be a text, a list of token ids, or an object with one string"),
+        ({"audio": None}, "malformed", '{"depth"}, {"url"} or {"bytes"}'),
+        ({"audios": "AAAA"}, "malformed", "must be a text"),
+        ({"video": "AAAA"}, "undecodable", "is not a film"),
+        ({"video": "http://127.0.0.1:9/a.mp4"}, "url_refused", "is a URL, and this service fetches none"),
+        ({"imu": ""}, "undecodable", "is empty; send"),
+    ],
+    ids=str,
+)
+def test_objects_of_an_embeddings_api_are_named(
+    item: dict[str, object], code: str, words: str, service: running.Caller
+) -> None:
+    answer = service("POST", "/v1/embeddings", {"input": ["a cat", item]})
+    assert (answer.status, answer.json()["error"]["code"]) == (400, code)
+    assert answer.json()["detail"].startswith("input[1] (item 2 of 2): ")
+    assert words in answer.json()["detail"]
+
+
 def test_what_the_official_container_was_asked(service: running.Caller) -> None:
     asked = 0
     for body, expected in posts():

@@ -155,9 +155,10 @@ def test_a_model_without_texts(service: running.Caller) -> None:
     known = service("POST", "/vectors", {"id": "x", "image": CAT}).json()["vector"]
     vectors = embed(service, [{"image": CAT}, URI])
     np.testing.assert_allclose(cosines(vectors, [known, known]), 1, atol=1e-6)
-    error = refused(service, {"input": [URI, "a cat"]})
-    assert error["message"] == "input[1] (item 2 of 2): this model embeds image, not text"
-    assert (error["code"], error["type"]) == ("unsupported_modality", "invalid_request_error")
+    for item, kind in (("a cat", "text"), ({"audio": "AAAA"}, "audio"), ({"video": "AAAA"}, "video")):
+        error = refused(service, {"input": [URI, item]})
+        assert error["message"] == f"input[1] (item 2 of 2): this model embeds image, not {kind}"
+        assert (error["code"], error["type"]) == ("unsupported_modality", "invalid_request_error")
 
 
 def test_length_of_vectors(service: running.Caller, clip_service: running.Caller) -> None:

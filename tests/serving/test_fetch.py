@@ -49,3 +49,19 @@ def test_every_form_gives_the_same_bytes(text: str) -> None:
 def test_faults_are_named(text: str, message: str) -> None:
     with pytest.raises(Undecodable, match=message):
         read_base64(text)
+
+
+@pytest.mark.parametrize("spare", range(-9, 10))
+def test_long_ones_are_read_in_pieces(spare: int) -> None:
+    data = (DATA * 5000)[: 3 * 256 * 1024 + spare]
+    text = base64.b64encode(data).decode()
+    wrapped = base64.encodebytes(data).decode()
+    for form in (text, text.rstrip("="), text.replace("/", "_"), wrapped, wrapped.rstrip("=\n"), f"{text}\r\n"):
+        assert read_base64(form) == data
+
+
+@pytest.mark.parametrize("at", [0, 4, 1024 * 1024 - 4, 1024 * 1024, 1024 * 1024 + 4])
+def test_padding_is_at_the_end_alone(at: int) -> None:
+    for padding in ("AA==", "AAA=", "====", "A", "!AAA"):
+        with pytest.raises(Undecodable, match="is not base64"):
+            read_base64("A" * at + padding + "AAAA")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bind_golden import arrays, facts, raw
+from growth import peak_below
 from vecmod.contract.errors import Undecodable
 from vecmod.serving.media.audio import open_sound
 from vecmod.serving.media.limits import AudioLimits
@@ -65,8 +66,8 @@ def test_only_the_first_channel_is_heard_but_for_the_mean() -> None:
     np.testing.assert_allclose(both, prepare_sound(Sound(left[None], 16000)), atol=2e-3)
 
 
-@pytest.mark.parametrize(("samples", "milliseconds"), [(1, 0), (399, 25)])
-def test_less_than_a_frame(samples: int, milliseconds: int) -> None:
+@pytest.mark.parametrize(("samples", "milliseconds"), [(1, 0.1), (399, 24.9)])
+def test_less_than_a_frame(samples: int, milliseconds: float) -> None:
     with pytest.raises(Undecodable, match=f"is {milliseconds} ms long; send a sound of 25 ms"):
         prepare_sound(Sound(np.zeros((1, samples), np.float32), 16000))
     assert prepare_sound(Sound(np.zeros((1, 400), np.float32), 16000)).shape == (3, 1, 128, 204)
@@ -82,3 +83,9 @@ def test_any_rate(rate: int) -> None:
     expected = np.sin(2 * np.pi * 200 * np.arange(16000, 32000) / 16000)
     assert np.abs(heard - expected).max() < (0.05 if rate == 1000 else 0.003)
     assert log_mel(heard).mean(axis=1).argmax() == (mel_bank() @ (np.arange(256) == 6)).argmax()
+
+
+def test_many_channels_take_no_more_memory_than_two() -> None:
+    sound = Sound(np.full((64, 400_000), 0.01, np.float32), 384_000)
+    with peak_below(150):
+        assert prepare_sound(sound).shape == (3, 1, 128, 204)

@@ -113,6 +113,14 @@ def test_files_that_were_written_while_they_were_recorded(container: str, codec:
     assert frames(data) == all_decoded(data)
 
 
+def test_lengths_that_are_unknown_are_no_lengths() -> None:
+    """As programs write that write to a pipe."""
+    webm, avi = film(30, 10, "webm", "libvpx-vp9"), film(30, 10, "avi", "mpeg4")
+    start = webm.index(bytes.fromhex("18538067")) + 4
+    assert frames(webm[:start] + b"\1" + b"\xff" * 7 + webm[start + 8 :]) == frames(webm)
+    assert len(frames(avi[:4] + b"\xff" * 4 + avi[8:])) == len(frames(avi[:4] + bytes(4) + avi[8:])) == 10
+
+
 def test_tables_first() -> None:
     assert frames(header_first(MP4)) == frames(MP4)
 
@@ -152,7 +160,9 @@ def test_thousands_of_frames_in_a_gif() -> None:
         (film(10, 10, "avi", "ffv1"), "is encoded as ffv1; save it as MP4"),
         (MP4[: len(MP4) // 2], "is not a film, or its beginning is damaged"),
         (header_first(MP4)[: len(MP4) // 2], "is damaged|has no picture"),
-        (film(100, 10, "avi", "mpeg4")[:6000], "is damaged|has no picture"),
+        (film(100, 10, "avi", "mpeg4")[:6000], r"is cut off: \d+ bytes are missing"),
+        ((webm := film(30, 10, "webm", "libvpx-vp9"))[: len(webm) // 2], r"is cut off: \d+ bytes are missing"),
+        (webm[:-1], "is cut off: 1 bytes are missing; send the file again, whole"),
     ],
 )
 def test_faults_are_named(data: bytes, message: str) -> None:

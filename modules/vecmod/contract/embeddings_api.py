@@ -10,9 +10,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from vecmod.contract.errors import Undecodable, VecmodError
+from vecmod.contract.modality import IMAGE, MODALITIES, Modality
 from vecmod.contract.vectors_api import EXAMPLE_IMAGE, WARNINGS
 
-ITEM_KEYS = ("text", "image", "url", "bytes")
+# What the one string of an object is: by our names, and by two of Jina's.
+ITEM_KEYS: dict[str, Modality] = {modality.name: modality for modality in MODALITIES} | {"url": IMAGE, "bytes": IMAGE}
 _STRING = {"type": "string"}
 _TOKEN_IDS = {"type": "array", "items": {"type": "integer"}, "description": "cl100k_base token ids of one text"}
 _ITEM = {
@@ -24,7 +26,8 @@ _ITEM = {
 }
 _INPUT = {
     "anyOf": [*_ITEM["anyOf"], {"type": "array", "items": _ITEM}],
-    "description": "one item or several; image, url and bytes are all a picture: data URI, http(s) URL or base64",
+    "description": "one item or several. The key of an object says what its string is; image, url and bytes are all a "
+    "picture. Media are data URI, http(s) URL or base64",
 }
 _IMAGE_URL = {"anyOf": [_STRING, {"type": "object", "properties": {"url": _STRING}, "required": ["url"]}]}
 _PART = {

@@ -18,7 +18,10 @@ _MAX_IDS = 300_000
 _MAX_TEXT = 4 * 1024 * 1024
 _PICTURE = re.compile(r"data:image/[^,]{1,100};base64,")
 _URL = re.compile(r"https?://\S+", re.IGNORECASE)
-_KINDS = 'must be a text, a list of token ids, or an object with one string: {"text"}, {"image"}, {"url"} or {"bytes"}'
+_KEYS = [f'{{"{key}"}}' for key in ITEM_KEYS]
+_KINDS = (
+    "must be a text, a list of token ids, or an object with one string: " + ", ".join(_KEYS[:-1]) + f" or {_KEYS[-1]}"
+)
 _PARTS = 'must be {"type": "text", "text": "..."} or {"type": "image_url", "image_url": {"url": "..."}}'
 
 
@@ -118,7 +121,7 @@ def _of_object(given: dict[str, object], where: str) -> Item:
     if len(values) != 1 or not isinstance(values[0][1], str):
         raise RequestFault(f"{where}: {_KINDS}")
     ((key, value),) = values
-    return Item(TEXT.name if key == "text" else IMAGE.name, str(value), where)
+    return Item(ITEM_KEYS[key].name, str(value), where)
 
 
 def _parts(messages: object) -> Iterator[Item]:

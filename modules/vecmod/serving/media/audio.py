@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from struct import error, unpack_from
 
 import av
 import numpy as np
@@ -24,6 +23,7 @@ from av.container import InputContainer
 from vecmod.contract.errors import TooLarge, Undecodable
 from vecmod.serving.engine.engine import FloatArray
 from vecmod.serving.media.av_file import check_decoder, opened, undamaged
+from vecmod.serving.media.clutter import behind_id3
 from vecmod.serving.media.limits import AudioLimits
 from vecmod.serving.medium import Sound
 
@@ -37,8 +37,19 @@ _MOST_CHANNELS = 64
 _LARGE_VALUES = 24_000_000
 # Encoders fill up the last packet, and say so in different ways; a file that was cut off has lost more.
 _SHARE_THAT_MUST_BE_THERE = 0.9
-# Programs that write to a pipe cannot know the length of a WAV file: they write this or more.
-_LENGTH_UNKNOWN = 0x7FFFF000
+# What the shortest that encoders make would come to ten times; each costs as much time as some thousand samples.
+_FRAMES_A_SECOND = 1000
+_BLOCK_VALUES = 1024 * 1024  # 4 MiB
+# Programs that write to a pipe cannot know how long these will be.
+_WRITTEN_TO_PIPES = ("wav", "aiff")
+# Kinds of files that need not say how long they are, so that FFmpeg guesses from the first frames: marks that are at
+# the beginning of those that do.
+_LENGTHS: dict[str, tuple[bytes, ...]] = {
+    "aac": (),
+    "mp3": (b"Xing", b"Info", b"VBRI"),
+    "matroska,webm": (b"\x44\x89",),
+}
+_BEGINNING = 4096
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,10 @@ def _read_large(data: bytes, limits: AudioLimits) -> Sound:
     return sound
 
 
+def _too_long(limits: AudioLimits) -> TooLarge:
+    return TooLarge(f"is longer than {limits.max_seconds} s; send a shorter piece, or raise VECMOD_MAX_AUDIO_SECONDS")
+
+
 def _too_large(limits: AudioLimits) -> TooLarge:
     return TooLarge(
         f"has more than {limits.max_values} samples in all channels; send a shorter piece, or one channel, "
@@ -85,28 +100,27 @@ def _too_large(limits: AudioLimits) -> TooLarge:
 
 def _read(data: bytes, limits: AudioLimits, most: int) -> Sound | None:
     """The sound, or None if it has more than ``most`` values."""
-    if missing := _missing(data):
-        raise Undecodable(f"is cut off: {missing} bytes are missing; send the file again, whole")
     with opened(data, "a sound", _FORMATS, _COVER_PIXELS) as container:
         stream = _stream(container)
+        said = _said_seconds(data, container, stream, limits)
+        if said > limits.max_seconds:
+            raise _too_long(limits)
         frames = undamaged(container.decode(stream))
-        first = next(frames, None)
+        first = next((frame for frame in frames if frame.samples), None)
         if first is None:
             raise Undecodable("has no samples in it; send a sound that is not empty")
         rate = _rate(first)
-        chunks: deque[FloatArray] = deque()
+        blocks: deque[FloatArray] = deque()
         count = values = 0
-        for chunk in _chunks(first, frames):
-            chunks.append(chunk)
-            count, values = count + chunk.shape[1], values + chunk.size
+        for block in _blocks(_chunks(first, frames, limits), first.layout.nb_channels):
+            blocks.append(block)
+            count, values = count + block.shape[1], values + block.size
             if count > limits.max_seconds * rate:
-                raise TooLarge(
-                    f"is longer than {limits.max_seconds} s; send a shorter piece, or raise VECMOD_MAX_AUDIO_SECONDS"
-                )
+                raise _too_long(limits)
             if values > most:
                 return None
-        _check_length(_said_seconds(container, stream), count / rate, limits)
-    return Sound(_joined(chunks, count), rate)
+        _check_length(said, count / rate)
+    return Sound(_joined(blocks, count), rate)
 
 
 def _stream(container: InputContainer) -> AudioStream:
@@ -127,12 +141,35 @@ def _rate(frame: AudioFrame) -> int:
     return rate
 
 
-def _chunks(first: AudioFrame, others: Iterator[AudioFrame]) -> Iterator[FloatArray]:
+def _chunks(first: AudioFrame, others: Iterator[AudioFrame], limits: AudioLimits) -> Iterator[FloatArray]:
     """Samples float32 ``[channels, n]``, frame by frame."""
-    for frame in chain([first], others):
+    most = limits.max_seconds * _FRAMES_A_SECOND
+    for number, frame in enumerate(chain([first], others)):
+        if number > most:
+            raise TooLarge(f"has more than {most} frames; save it again, with 10 ms of sound or more in each")
         if (frame.sample_rate, frame.layout.nb_channels) != (first.sample_rate, first.layout.nb_channels):
             raise Undecodable("changes its rate or its channels on the way; save it again with one of each")
         yield _samples(frame)
+
+
+def _blocks(chunks: Iterator[FloatArray], channels: int) -> Iterator[FloatArray]:
+    """The same samples in blocks of one size, the last one shorter.
+
+    Frames may be of one sample, of which Python keeps a hundred times as much; and what lies in large blocks goes back
+    to the system when it is freed.
+    """
+    block, filled = np.empty((channels, _BLOCK_VALUES // channels), np.float32), 0
+    for chunk in chunks:
+        start = 0
+        while start < chunk.shape[1]:
+            part = chunk[:, start : start + block.shape[1] - filled]
+            block[:, filled : filled + part.shape[1]] = part
+            start, filled = start + part.shape[1], filled + part.shape[1]
+            if filled == block.shape[1]:
+                yield block
+                block, filled = np.empty_like(block), 0
+    if filled:
+        yield block[:, :filled]
 
 
 def _samples(frame: AudioFrame) -> FloatArray:
@@ -143,7 +180,9 @@ def _samples(frame: AudioFrame) -> FloatArray:
         return _rounded(planes.astype(np.float64))
     half = 2.0 ** (8 * planes.dtype.itemsize - 1)
     centre = half if planes.dtype.kind == "u" else 0.0
-    return ((planes - centre) / half).astype(np.float32)
+    # Rounded once, as the rest is by powers of two.
+    scaled: FloatArray = (planes.astype(np.float32) - np.float32(centre)) / np.float32(half)
+    return scaled
 
 
 def _rounded(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> FloatArray:
@@ -154,41 +193,32 @@ def _rounded(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Float
     return (steps / 2.0**24).astype(np.float32)
 
 
-def _said_seconds(container: InputContainer, stream: AudioStream) -> float:
+def _said_seconds(data: bytes, container: InputContainer, stream: AudioStream, limits: AudioLimits) -> float:
     """How long the file says that its sound is; 0 if it does not."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if container.duration is None or len(container.streams) > 1:
+    kind = container.format.name
+    start = behind_id3(data)
+    if not any(mark in data[start : start + _BEGINNING] for mark in _LENGTHS.get(kind, (b"",))):
         return 0.0
-    return container.duration / av.time_base
+    if stream.duration is not None and stream.time_base is not None:
+        said = float(stream.duration * stream.time_base)
+    elif container.duration is not None and len(container.streams) == 1:
+        said = container.duration / av.time_base
+    else:
+        return 0.0
+    return 0.0 if kind in _WRITTEN_TO_PIPES and said > limits.max_seconds else said
 
 
-def _check_length(said: float, found: float, limits: AudioLimits) -> None:
-    if found < _SHARE_THAT_MUST_BE_THERE * said <= limits.max_seconds:
+def _check_length(said: float, found: float) -> None:
+    if found < _SHARE_THAT_MUST_BE_THERE * said:
         raise Undecodable(f"is cut off: it says that it is {said:.1f} s long, and holds {found:.1f} s; send it whole")
 
 
-def _joined(chunks: deque[FloatArray], count: int) -> FloatArray:
+def _joined(blocks: deque[FloatArray], count: int) -> FloatArray:
     """One array; the pieces are freed on the way."""
-    joined = np.empty((chunks[0].shape[0], count), np.float32)
+    joined = np.empty((blocks[0].shape[0], count), np.float32)
     start = 0
-    while chunks:
-        chunk = chunks.popleft()
-        joined[:, start : start + chunk.shape[1]] = chunk
-        start += chunk.shape[1]
+    while blocks:
+        block = blocks.popleft()
+        joined[:, start : start + block.shape[1]] = block
+        start += block.shape[1]
     return joined
-
-
-def _missing(data: bytes) -> int:
-    """Bytes that a WAV file declares and does not have; FFmpeg takes what is there for the whole."""
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        return 0
-    start = 12
-    try:
-        while True:
-            name, size = unpack_from("<4sI", data, start)
-            start += 8 + size + size % 2
-            if name == b"data":
-                return max(start - size % 2 - len(data), 0) if size < _LENGTH_UNKNOWN else 0
-    except error:
-        return 0  # what is wrong with it is said when it is opened

@@ -7,14 +7,16 @@ from struct import error, unpack_from
 _PARENTS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
 _HEADER, _LONG_HEADER = 8, 16
 _ONE_MORE_WORD = 1  # instead of a size: it follows the name, in 64 bits
+# FFmpeg follows them no deeper.
+_DEPTH = 10
 
 
-def declared_samples(data: bytes) -> int:
-    """Samples (frames of a film, packets of a sound) in all tracks and fragments; 0 if it is another kind of file."""
-    return sum(_samples(data, name, start) for name, start in _boxes(data, 0, len(data)))
+def declared_samples(data: bytes) -> Iterator[int]:
+    """Samples (frames of a film, packets of a sound) of each box: of tables for a track or a fragment; else none."""
+    return (_samples(data, name, start) for name, start in _boxes(data, 0, len(data)))
 
 
-def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int]]:
+def _boxes(data: bytes, start: int, stop: int, depth: int = 0) -> Iterator[tuple[bytes, int]]:
     """Names of boxes, and where their contents begin; what is cut off ends the walk."""
     while start + _HEADER <= stop:
         size, name = unpack_from(">I4s", data, start)
@@ -25,10 +27,9 @@ def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int]]:
         end = min(start + size, stop) if size else stop
         if end < inside:
             return
-        if name in _PARENTS:
-            yield from _boxes(data, inside, end)
-        else:
-            yield name, inside
+        yield name, inside
+        if name in _PARENTS and depth < _DEPTH:
+            yield from _boxes(data, inside, end, depth + 1)
         start = end
 
 

@@ -79,6 +79,7 @@ def _sounds(limits: MediaLimits) -> Reader:
         from vecmod.serving.media.audio import open_sound  # noqa: PLC0415 -- an optional extra
     except ImportError as error:
         raise _missing("sounds") from error
+    _limit_memory(limits)
 
     def read(value: str | bytes) -> Opened:
         sound = open_sound(read_bytes(value), limits.sounds)
@@ -92,6 +93,7 @@ def _films(limits: MediaLimits) -> Reader:
         from vecmod.serving.media.video import open_film  # noqa: PLC0415 -- an optional extra
     except ImportError as error:
         raise _missing("films") from error
+    _limit_memory(limits)
 
     def read(value: str | bytes) -> Opened:
         film = open_film(read_bytes(value), limits.films)
@@ -106,6 +108,12 @@ def _motion(limits: MediaLimits) -> Reader:
         return Opened(large=False, decode=lambda: nullcontext(table))
 
     return read
+
+
+def _limit_memory(limits: MediaLimits) -> None:
+    from vecmod.serving.media.av_file import limit_blocks  # noqa: PLC0415 -- an optional extra
+
+    limit_blocks(limits.films.max_pixels)
 
 
 def _missing(what: str) -> DecoderUnavailable:

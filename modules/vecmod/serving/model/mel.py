@@ -59,7 +59,7 @@ def prepare_sound(sound: Sound) -> FloatArray:
     resampled = Resampler(sound.samples, sound.rate, RATE)
     if resampled.length < _FRAME:
         milliseconds = 1000 * resampled.length / RATE
-        raise Undecodable(f"is {milliseconds:.0f} ms long; send a sound of 25 ms or more")
+        raise Undecodable(f"is {milliseconds:.1f} ms long; send a sound of 25 ms or more")
     return np.stack([_picture(clip) for clip in _clips(resampled)])[:, None]
 
 

@@ -13,6 +13,8 @@ from vecmod.serving.engine.engine import FloatArray
 
 _ZERO_CROSSINGS = 6
 _ROLL_OFF = 0.99
+# Samples of all channels that are computed together: they are copied, as many times as a kernel is long.
+_BLOCK = 32_768
 
 
 class Resampler:
@@ -38,11 +40,15 @@ class Resampler:
         made = np.empty((len(self._samples), stop - start), np.float32)
         heard, before = self._heard(start, stop)
         windows = np.lib.stride_tricks.sliding_window_view(heard, self._kernels.shape[1], axis=1)
+        kernels = self._kernels
         # Every sample of one phase has the same kernel, and hears what stands one period after the one before.
         for first in range(start, min(start + self._new, stop)):
             count = len(range(first, stop, self._new))
-            alike = windows[:, self._begin(first) - before :: self._old][:, :count]
-            made[:, first - start :: self._new] = alike @ self._kernels[first % self._new]
+            begin = self._begin(first) - before
+            step = max(_BLOCK // count, 1)
+            for low in range(0, len(made), step):
+                alike = windows[low : low + step, begin :: self._old][:, :count]
+                made[low : low + step, first - start :: self._new] = alike @ kernels[first % self._new]
         return made
 
     def _heard(self, start: int, stop: int) -> tuple[FloatArray, int]:

@@ -30,12 +30,15 @@ class TextSteps(Steps):
         context: ids at most.
         pad_id: fills the shorter texts of a batch.
         full: every text is filled up to the context, as some models were trained; else to the longest of a batch.
+        most_cleaned: characters that are cleaned at most, where that is done; of a longer text white space is folded
+            first, and the rest cut off.
     """
 
     tokenize: Callable[[str], Tokens]
     context: int
     pad_id: int
     full: bool = False
+    most_cleaned: int | None = None
     kind = Kind.TEXT
 
     def prepare(self, medium: Medium) -> Prepared:
@@ -57,13 +60,20 @@ class TextSteps(Steps):
 
 def prepare_text(text: str, steps: TextSteps) -> Prepared:
     """The ids of a text; a warning says what was cut off."""
-    tokens = steps.tokenize(text[:_MAX_CHARACTERS])
-    if len(text) > _MAX_CHARACTERS:
+    most = steps.most_cleaned or _MAX_CHARACTERS
+    if len(text) > most:
+        tokens = steps.tokenize(_shortened(text, steps))
         warning = f"the text has {len(text)} characters, of which {len(tokens.ids)} tokens are read"
         return Prepared(tokens.ids, warning, len(tokens.ids))
+    tokens = steps.tokenize(text)
     total = len(tokens.ids) + tokens.dropped
     cut = f"the text has {total} tokens, of which the model reads the first {steps.context}"
     return Prepared(tokens.ids, cut if tokens.dropped else "", len(tokens.ids))
+
+
+def _shortened(text: str, steps: TextSteps) -> str:
+    text = text[:_MAX_CHARACTERS]
+    return " ".join(text.split())[: steps.most_cleaned] if steps.most_cleaned else text
 
 
 def pad_together(texts: Sequence[Inputs], steps: TextSteps) -> IdArray:

@@ -1,0 +1,3 @@
+// Before the first paint, so that nobody who chose dark sees a white flash. Not a module: modules run later.
+const theme = localStorage.getItem("theme");
+if (theme) document.documentElement.dataset.theme = theme;
