@@ -1,5 +1,6 @@
 """Services and stores that are away, or hang: what can be seen is shown, and what cannot is said."""
 
+import json
 import shutil
 import socket
 import threading
@@ -11,6 +12,7 @@ import pytest
 
 import running
 from explorers import Page, exploring
+from fake_service import Sent, by_content, fake_service
 from pictures import SAMPLES, b64, photo
 from typesense_server import TypesenseServer
 from vecmod.explore import overview
@@ -82,6 +84,26 @@ def test_a_service_that_comes_is_seen_and_one_that_goes_too(cache: Path, away: s
         running.wait_for(lambda: not watched.of([one])[0].ready)
     finally:
         watched.close()
+
+
+def test_only_what_the_service_has_a_model_for_can_be_asked() -> None:
+    def reply(sent: Sent) -> tuple[int, str, dict[str, str]]:
+        told = {"model": "half", "details": {"modalities": ["image", "depth"]}}
+        return (200, json.dumps(told), {}) if sent.path == "/meta" else by_content(sent)
+
+    watched = Readiness()
+    watched.start()
+    with fake_service(reply) as service:
+        variables = {"ENABLE_MODULES": "multi2vec-bind", "BIND_INFERENCE_API": service.origin}
+        settings = {"multi2vec-bind": {"imageFields": ["i"]}}
+        with ModuleHost(HostSettings.read({**variables, "VECMOD_STORE": "memory://"})) as host:
+            host.create_class({"class": "A", "vectorizer": "multi2vec-bind", "moduleConfig": settings})
+            seen = Overview(host, watched)
+            status = seen.status()
+            seen.close()
+    watched.close()
+    assert status["services"][0]["model"] == "half"
+    assert status["collections"][0]["searches"] == ["image", "depth", "object"]
 
 
 def test_a_url_that_is_none_is_said() -> None:

@@ -137,8 +137,10 @@ def test_search_within_a_distance_by_a_filter_page_after_page(page: Page) -> Non
 
 def test_distances_of_all_that_are_near(page: Page) -> None:
     data = b64(photo("cat"))
-    plain = page.search("Photo", by="image", data=data, limit=3, offset=2, distance=0.9)
-    told = page.search("Photo", by="image", data=data, limit=3, offset=2, distance=0.9, distances=True)
+    border = page.search("Photo", by="image", data=data, limit=4)["hits"][-1]["distance"]
+    plain = page.search("Photo", by="image", data=data, limit=3, offset=2, distance=border)
+    told = page.search("Photo", by="image", data=data, limit=3, offset=2, distance=border, distances=True)
+    assert len(plain["hits"]) == 2
     assert told["hits"] == plain["hits"]
     assert told["more"] == plain["more"]
     assert len(told["distances"]) == 16
@@ -166,6 +168,8 @@ def test_thumbnails_are_small_and_cached(page: Page) -> None:
         assert max(picture.size) == 100
     with Image.open(BytesIO(page("GET", url).body)) as picture:
         assert max(picture.size) == 256
+    with Image.open(BytesIO(page("GET", f"{url}?size=4000").body)) as picture, Image.open(BytesIO(photo("cat"))) as cat:
+        assert picture.size == cat.size
     assert "max-age" in answer.headers["cache-control"]
     again = page("GET", f"{url}?size=100", If_None_Match=answer.headers["etag"])
     assert (again.status, again.body) == (304, b"")
@@ -217,7 +221,7 @@ ANSWERS = [
     ("GET", "/api/collections/Photo/items?filter=[", 400, "malformed"),
     ("GET", "/api/collections/Photo/items?filter=[1]", 400, "malformed"),
     ("GET", "/api/collections/Photo/items?filter=" + quote('{"x":1}'), 400, "invalid_query"),
-    ("GET", f"/api/collections/Album/items/{CAT}/thumbnail?size=4000", 400, "malformed"),
+    ("GET", f"/api/collections/Album/items/{CAT}/thumbnail?size=x", 400, "malformed"),
     ("GET", f"/api/collections/Album/items/{CAT}/thumbnail?size=1", 400, "malformed"),
     ("GET", "/api/imports/nothing", 404, "not_found"),
     ("POST", "/api/imports/nothing/end", 404, "not_found"),

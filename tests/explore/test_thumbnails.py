@@ -135,7 +135,7 @@ def test_what_is_beyond_the_limits_is_not_decoded(maker: Thumbnails, tmp_path: P
 def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_made(tmp_path: Path) -> None:
     maker = Thumbnails(processes=1, seconds=1)
     good = write(tmp_path, "good.jpg", photo("cat"))
-    os.mkfifo(tmp_path / "endless.jpg")
+    os.mkfifo(tmp_path / "endless.jpg")  # whoever opens it waits
     began = time.monotonic()
     assert shown(maker, tmp_path / "endless.jpg") is None
     assert 0.9 < time.monotonic() - began < 5

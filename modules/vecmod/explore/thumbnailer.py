@@ -7,6 +7,7 @@ for each picture, ``{"path": ..., "size": ...}``; the answer is its length in fo
 """
 
 import json
+import os
 import sys
 from contextlib import suppress
 from io import BytesIO
@@ -23,6 +24,7 @@ _FORMATS = "AVIF BMP DIB GIF JPEG JPEG2000 PNG PPM TGA TIFF WEBP".split()
 _MOST_PIXELS = 178_956_970
 _MOST_MEMORY = 3 << 30
 _QUALITY = 82
+_NICENESS = 10
 _PAPER = "white"
 
 
@@ -42,6 +44,8 @@ def thumbnail(file: Path, size: int) -> bytes:
 def main() -> None:
     """Answer until there is nothing more to ask."""
     _limit_memory()
+    with suppress(AttributeError):  # not on Windows
+        os.nice(_NICENESS)  # whoever draws the page, or searches, goes first
     for line in sys.stdin.buffer:
         asked = json.loads(line)
         made = b""

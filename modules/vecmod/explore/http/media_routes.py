@@ -16,6 +16,8 @@ from vecmod.explore.thumbnails import Thumbnails, can_show
 from vecmod.host.module_host import ModuleHost
 
 _SMALLEST, _LARGEST, _USUAL = 16, 2048, 256
+# Screens with small dots ask for twice the largest.
+_ASKED = 100_000
 _KEPT_PLACES = 50_000
 # Nothing in a file may run, whatever a browser takes it for.
 _MEDIA_POLICY = "default-src 'none'; sandbox"
@@ -41,7 +43,7 @@ class MediaRoutes:
 
     def thumbnail(self, request: Request) -> Response:
         """``GET .../thumbnail``."""
-        size = number_of(request, "size", _USUAL, _LARGEST)
+        size = min(_LARGEST, number_of(request, "size", _USUAL, _ASKED))
         if size < _SMALLEST:
             raise malformed(f"size must be at least {_SMALLEST}")
         file, place = self._file_of(request)
