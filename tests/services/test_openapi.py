@@ -53,7 +53,7 @@ def test_the_service_hands_it_out(service: running.Caller) -> None:
 def test_every_route_is_described(cache: Any) -> None:
     app = running.img2vec(cache).config.app
     routes = {route.path.replace(":path}", "}") for route in app.routes}  # type: ignore[union-attr]
-    assert routes - DOCUMENT["paths"].keys() == {"/openapi.json", "/docs"}
+    assert routes - DOCUMENT["paths"].keys() == {"/openapi.json", "/docs", "/"}
 
 
 def test_every_reference_leads_somewhere() -> None:
