@@ -41,7 +41,12 @@ export class Drawing {
 
   #style() {
     const style = getComputedStyle(this.#canvas);
-    this.#colors ??= { dot: style.color, hit: style.outlineColor, ring: style.borderTopColor, ground: style.backgroundColor };
+    this.#colors ??= {
+      dot: style.color,
+      hit: style.outlineColor,
+      ring: style.borderTopColor,
+      ground: style.backgroundColor,
+    };
     return this.#colors;
   }
 
@@ -101,7 +106,12 @@ export class Drawing {
     const seen = this.points.filter((point) => this.#isSeen(point));
     const plain = seen.filter((point) => !chosen.has(point) || !this.#draws(point));
     const isHit = (point) => hits.has(point.id);
-    this.#dots(context, plain.filter((point) => !isHit(point)), "dot", hits.size ? 0.45 : 0.8);
+    this.#dots(
+      context,
+      plain.filter((point) => !isHit(point)),
+      "dot",
+      hits.size ? 0.45 : 0.8,
+    );
     for (const point of seen) if (chosen.has(point) && !isHit(point)) this.#thumbnail(context, point);
     this.#dots(context, plain.filter(isHit), "hit", 1);
     for (const point of seen) if (chosen.has(point) && isHit(point)) this.#thumbnail(context, point);
