@@ -86,8 +86,12 @@ function nextTheme() {
   const [name] = THEMES[(at + 1) % THEMES.length];
   if (name) document.documentElement.dataset.theme = name;
   else delete document.documentElement.dataset.theme;
-  localStorage.setItem("theme", name);
   showTheme();
+  try {
+    localStorage.setItem("theme", name);
+  } catch {
+    // A browser that keeps nothing for pages: until it is closed.
+  }
 }
 
 history.scrollRestoration = "manual";

@@ -75,6 +75,11 @@ function chooser() {
   );
 }
 
+/** A word above the buttons to choose with. */
+export function sayHere(words) {
+  panel.querySelector(".chooser")?.prepend(element("p", { className: "fault", role: "alert" }, words));
+}
+
 function input(properties) {
   const made = element("input", { type: "file", hidden: true, ...properties });
   made.addEventListener("change", () => start(files.ofInput(made.files)));
@@ -93,10 +98,11 @@ export async function start(found) {
   if (!taken.length) {
     upload = null;
     open();
-    const seen = found.length
-      ? `${plural(found.length, "file")}, none of them ${files.kindsOf(collection.inserts)}.`
-      : "Nothing in there but hidden files, or nothing at all.";
-    panel.querySelector(".chooser").prepend(element("p", { className: "fault", role: "alert" }, seen));
+    sayHere(
+      found.length
+        ? `${plural(found.length, "file")}, none of them ${files.kindsOf(collection.inserts)}.`
+        : "Nothing in there but hidden files, or nothing at all.",
+    );
     return;
   }
   upload = new Upload(collection.name, draw);

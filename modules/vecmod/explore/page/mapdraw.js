@@ -115,7 +115,9 @@ export class Drawing {
     for (const point of seen) if (chosen.has(point) && !isHit(point)) this.#thumbnail(context, point);
     this.#dots(context, plain.filter(isHit), "hit", 1);
     for (const point of seen) if (chosen.has(point) && isHit(point)) this.#thumbnail(context, point);
-    if (marked) this.#ring(context, marked);
+    if (!marked) return;
+    this.#thumbnail(context, marked);
+    this.#ring(context, marked);
   }
 
   #isSeen(point) {
@@ -161,7 +163,7 @@ export class Drawing {
   }
 
   #ring(context, point) {
-    const side = this.#chosen().has(point) && this.#draws(point) ? this.side() : 2 * this.#dot() + 8;
+    const side = this.#draws(point) ? this.side() : 2 * this.#dot() + 8;
     const [left, top] = this.#camera.toScreen(point).map((at) => at - side / 2);
     outlined(context, left - 2, top - 2, side + 4, this.#style().ground, 6);
     outlined(context, left - 2, top - 2, side + 4, this.#style().ring, 3);
