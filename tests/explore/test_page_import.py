@@ -99,7 +99,9 @@ def test_an_import_can_be_stopped_and_what_is_stored_stays(tab: Opened, tmp_path
         place.write_bytes(data)
     tab.drag(tmp_path / "many", to="import")
     expect(tab.page.locator("#import .line")).to_have_text(re.compile(r"\d+ of 400 at [\d.]+/s, about .* left"))
-    tab.page.get_by_role("button", name="Stop").click()
+    with tab.page.expect_response(lambda answer: answer.request.method == "DELETE") as stopped:
+        tab.page.get_by_role("button", name="Stop").click()
+    assert stopped.value.ok
     expect(tab.page.locator("#import .line")).to_have_text("Stopped. What was stored stays.")
     stored = counts(tab)["stored"]
     assert 0 < stored < 400

@@ -8,7 +8,8 @@ export class Refused extends Error {
   }
 }
 
-const GONE = "The explorer does not answer. It runs in a terminal: look there, start it again with “vecmod explore”, then go on here.";
+const GONE =
+  "The explorer does not answer. It runs in a terminal: look there, start it again with “vecmod explore”, then go on here.";
 
 async function call(path, { method = "GET", body = undefined, signal = undefined } = {}) {
   let answer;

@@ -69,12 +69,15 @@ function asWhat(key, modality, others) {
 }
 
 function fillChip(picture, kind, title, choice = null) {
-  const image = picture ? element("img", { src: picture, alt: "", width: 28, height: 28 }) : icon(kind === "like" ? "like" : iconOf(kind));
+  const image = picture
+    ? element("img", { src: picture, alt: "", width: 28, height: 28 })
+    : icon(kind === "like" ? "like" : iconOf(kind));
   const remove = button({ image: "close", label: "Remove it from the search", className: "quiet", onclick: removed });
   chip.replaceChildren(image, element("span", { title }, title), ...(choice ? [choice] : []), remove);
 }
 
-const iconOf = (kind) => (["video", "audio"].includes(kind) ? kind : ["image", "thermal", "depth"].includes(kind) ? "picture" : "other");
+const iconOf = (kind) =>
+  ["video", "audio"].includes(kind) ? kind : ["image", "thermal", "depth"].includes(kind) ? "picture" : "other";
 
 function removed() {
   ask({});
@@ -90,7 +93,9 @@ export function askByFile(file, more = 0) {
   const modalities = modalitiesOf(file, collection.searches);
   const { words: told } = taken(collection.searches);
   if (!modalities.length) {
-    fault.textContent = `${collection.name} is not searched by files such as ${file.name || "this"}` + (told ? `; give it ${told}.` : "; search in words.");
+    fault.textContent =
+      `${collection.name} is not searched by files such as ${file.name || "this"}` +
+      (told ? `; give it ${told}.` : "; search in words.");
     return;
   }
   ask({ file: keep(file, modalities[0]) });
@@ -113,7 +118,10 @@ function pasted(event) {
 by("query").addEventListener("submit", submitted);
 by("pick").addEventListener("click", () => by("pick-file").click());
 // Without words to type the line itself is what one clicks to choose.
-by("query").addEventListener("click", ({ target }) => words.disabled && !target.closest("button, select, .chip") && by("pick").click());
+by("query").addEventListener(
+  "click",
+  ({ target }) => words.disabled && !target.closest("button, select, .chip") && by("pick").click(),
+);
 by("pick-file").addEventListener("change", ({ target }) => {
   if (target.files.length) askByFile(target.files[0]);
   target.value = "";

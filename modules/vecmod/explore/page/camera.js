@@ -14,7 +14,9 @@ export class Camera {
 
   /** CSS pixels that the unit square's sides take, at zoom 1. */
   get base() {
-    const [width, height] = [this.width - 2 * this.margin, this.height - 2 * this.margin].map((side) => Math.max(1, side));
+    const [width, height] = [this.width - 2 * this.margin, this.height - 2 * this.margin].map((side) =>
+      Math.max(1, side),
+    );
     return { x: Math.min(width, STRETCH * height), y: Math.min(height, STRETCH * width) };
   }
 

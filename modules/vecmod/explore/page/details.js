@@ -24,7 +24,8 @@ export async function show({ collection, open }) {
     const item = await api.item(collection, open);
     if (current === open) fill(item);
   } catch (error) {
-    if (current === open) present([heading("Not found"), notice({ title: "This item cannot be shown", words: error.message })]);
+    if (current === open)
+      present([heading("Not found"), notice({ title: "This item cannot be shown", words: error.message })]);
   }
   return undefined;
 }
@@ -41,12 +42,22 @@ function close(last) {
 }
 
 function fill(item) {
-  const like = button({ image: "like", words: "More like this", className: "button strong", onclick: () => ask({ like: item.id }) });
-  const facts = element("div", { className: "facts" },
+  const like = button({
+    image: "like",
+    words: "More like this",
+    className: "button strong",
+    onclick: () => ask({ like: item.id }),
+  });
+  const facts = element(
+    "div",
+    { className: "facts" },
     heading(item.title),
-    item.distance === undefined ? null : element("p", { className: "far" }, "distance ", element("b", {}, distanceText(item.distance))),
+    item.distance === undefined
+      ? null
+      : element("p", { className: "far" }, "distance ", element("b", {}, distanceText(item.distance))),
     element("p", { className: "actions" }, like, original(item)),
-    properties(item));
+    properties(item),
+  );
   present([stage(item), facts]);
 }
 
@@ -61,16 +72,22 @@ function stage(item) {
   const made = element("div", { className: "stage" }, medium(item));
   const around = shown().map((one) => one.id);
   const at = around.indexOf(item.id);
-  const steps = [["left", "Previous", at - 1], ["right", "Next", at + 1]];
+  const steps = [
+    ["left", "Previous", at - 1],
+    ["right", "Next", at + 1],
+  ];
   for (const [image, label, to] of steps) {
-    if (at >= 0 && around[to]) made.append(button({ image, label, className: `step ${image}`, onclick: () => step(around[to]) }));
+    if (at >= 0 && around[to])
+      made.append(button({ image, label, className: `step ${image}`, onclick: () => step(around[to]) }));
   }
   return made;
 }
 
 function medium(item) {
-  if (item.kind === "video" && item.media) return withFallback(element("video", { src: item.media, controls: true, preload: "metadata" }), item);
-  if (item.kind === "audio" && item.media) return withFallback(element("audio", { src: item.media, controls: true }), item);
+  if (item.kind === "video" && item.media)
+    return withFallback(element("video", { src: item.media, controls: true, preload: "metadata" }), item);
+  if (item.kind === "audio" && item.media)
+    return withFallback(element("audio", { src: item.media, controls: true }), item);
   const source = api.thumbnail(item.thumbnail, SIZE);
   return source ? withFallback(element("img", { src: source, alt: item.title }), item) : missing(item);
 }
@@ -82,16 +99,40 @@ function withFallback(made, item) {
 
 function missing(item) {
   const kind = { image: "picture", video: "video", audio: "audio" }[item.kind] ?? "other";
-  return element("div", { className: "missing" }, icon(kind),
-    element("p", {}, `The file of ${item.title} is not in the folders that the explorer looks into. The store keeps vectors, not files; say where they are: `,
-      element("code", {}, "vecmod explore --media FOLDER")));
+  return element(
+    "div",
+    { className: "missing" },
+    icon(kind),
+    element(
+      "p",
+      {},
+      `The file of ${item.title} is not in the folders that the explorer looks into. The store keeps vectors, not files; say where they are: `,
+      element("code", {}, "vecmod explore --media FOLDER"),
+    ),
+  );
 }
 
 function properties(item) {
   const rows = Object.entries(item.properties).flatMap(([name, value]) => [
-    element("dt", {}, name), element("dd", {}, ...(Array.isArray(value) ? value.map(tag) : [typeof value === "object" ? JSON.stringify(value) : String(value)]))]);
-  return element("dl", {}, ...rows,
-    element("dt", {}, "id"), element("dd", { className: "id" }, element("code", {}, item.id), copyButton("Copy the id", () => item.id)));
+    element("dt", {}, name),
+    element(
+      "dd",
+      {},
+      ...(Array.isArray(value) ? value.map(tag) : [typeof value === "object" ? JSON.stringify(value) : String(value)]),
+    ),
+  ]);
+  return element(
+    "dl",
+    {},
+    ...rows,
+    element("dt", {}, "id"),
+    element(
+      "dd",
+      { className: "id" },
+      element("code", {}, item.id),
+      copyButton("Copy the id", () => item.id),
+    ),
+  );
 }
 
 const tag = (value) => element("span", { className: "tag" }, String(value));

@@ -55,18 +55,29 @@ export function say(words) {
 
 /** A message where its cause is: what happened, what to do, a command to copy, and what can be clicked. */
 export function notice({ kind = "fault", title, words = "", command = "", more = [], actions = [] }) {
-  return element("div", { className: `notice ${kind}`, role: kind === "fault" ? "alert" : "note" },
+  return element(
+    "div",
+    { className: `notice ${kind}`, role: kind === "fault" ? "alert" : "note" },
     icon(kind === "fault" ? "warning" : "import"),
-    element("div", {},
+    element(
+      "div",
+      {},
       element("h2", {}, title),
       words ? element("p", {}, words) : null,
       ...more,
       command ? commandLine(command) : null,
-      actions.length ? element("p", { className: "actions" }, ...actions) : null));
+      actions.length ? element("p", { className: "actions" }, ...actions) : null,
+    ),
+  );
 }
 
 export function commandLine(command) {
-  return element("p", { className: "command" }, element("code", {}, command), copyButton("Copy the command", () => command));
+  return element(
+    "p",
+    { className: "command" },
+    element("code", {}, command),
+    copyButton("Copy the command", () => command),
+  );
 }
 
 /** A button that copies `text()` and says that it did. */

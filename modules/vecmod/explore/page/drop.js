@@ -36,6 +36,16 @@ function over(event) {
   for (const id of ZONES) by(id).classList.toggle("on", id === at);
 }
 
+/** Reading through a large folder takes a moment: the panel is there meanwhile. */
+async function takeIn(drop) {
+  imports.open();
+  try {
+    await imports.start(await drop.all());
+  } catch (error) {
+    imports.sayHere(`The browser cannot read what was dropped (${error.message}): choose it below instead.`);
+  }
+}
+
 async function dropped(event) {
   if (!isFiles(event)) return;
   event.preventDefault();
@@ -44,7 +54,7 @@ async function dropped(event) {
   const drop = files.ofDrop(event.dataTransfer);
   const [first, ...others] = event.dataTransfer.files;
   // Nobody searches by a folder.
-  if ((zoneAt(event) === "drop-import" || drop.folders) && canImport()) imports.start(await drop.all());
+  if ((zoneAt(event) === "drop-import" || drop.folders) && canImport()) await takeIn(drop);
   else if (first) askByFile(first, others.length);
 }
 

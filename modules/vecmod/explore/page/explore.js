@@ -13,7 +13,11 @@ import * as results from "./results.js";
 import * as status from "./status.js";
 import * as tags from "./tags.js";
 
-const THEMES = [["", "auto", "as the system"], ["light", "light", "light"], ["dark", "dark", "dark"]];
+const THEMES = [
+  ["", "auto", "as the system"],
+  ["light", "light", "light"],
+  ["dark", "dark", "dark"],
+];
 
 /** Show a place. Everything the page shows follows from it and from the last status. */
 function show(place) {
@@ -48,10 +52,13 @@ function missing(place, broken) {
   // The reason stands above already.
   if (broken || (storeError && !collections.length)) return results.instead("Nothing to show", "");
   if (!collections.length) return results.instead("No collection yet", firstSteps(status.latest()));
-  return results.instead("No such collection", notice({
-    title: `There is no collection ${place.collection}`,
-    words: `The store has ${collections.map(({ name }) => name).join(", ")}. Choose one of them at the top.`,
-  }));
+  return results.instead(
+    "No such collection",
+    notice({
+      title: `There is no collection ${place.collection}`,
+      words: `The store has ${collections.map(({ name }) => name).join(", ")}. Choose one of them at the top.`,
+    }),
+  );
 }
 
 function typed(event) {
@@ -79,8 +86,12 @@ function nextTheme() {
   const [name] = THEMES[(at + 1) % THEMES.length];
   if (name) document.documentElement.dataset.theme = name;
   else delete document.documentElement.dataset.theme;
-  localStorage.setItem("theme", name);
   showTheme();
+  try {
+    localStorage.setItem("theme", name);
+  } catch {
+    // A browser that keeps nothing for pages: until it is closed.
+  }
 }
 
 history.scrollRestoration = "manual";

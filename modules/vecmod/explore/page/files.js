@@ -1,12 +1,29 @@
 /** Files and folders as browsers hand them over, to a flat list of paths and files. */
 
+import { canDrop } from "./dom.js";
+
+const KINDS = { image: "pictures", video: "films", audio: "sounds" };
+
+/** What files of some modalities are called. */
+export const kindsOf = (inserts) =>
+  new Intl.ListFormat("en").format(inserts.map((one) => KINDS[one] ?? `${one} files`));
+
+export function howToFill(inserts) {
+  const kinds = kindsOf(inserts);
+  return canDrop()
+    ? `Drop ${kinds} or whole folders anywhere on this page, or choose them.`
+    : `Choose ${kinds} or a whole folder.`;
+}
+
 /** @typedef {{path: string, file: File}} Found */
 
 const hidden = (path) => path.split("/").some((part) => part.startsWith("."));
 
 /** Files of an `<input>`, with their place in the chosen folder. @returns {Found[]} */
 export function ofInput(files) {
-  return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file })).filter(({ path }) => !hidden(path));
+  return [...files]
+    .map((file) => ({ path: file.webkitRelativePath || file.name, file }))
+    .filter(({ path }) => !hidden(path));
 }
 
 /**

@@ -11,13 +11,28 @@ export function firstSteps({ store }) {
     title: "This store has no collection yet",
     words: "A collection is declared by a class file and filled from a folder. In a terminal:",
     more: [
-      element("ol", { className: "steps" },
-        step("Start a service, which turns pictures and words into vectors. It stays up.", commandLine("vecmod serve multi2vec-clip")),
-        step("Save this as photo.class.json.", element("div", { className: "code" },
-          element("pre", { tabIndex: 0 }, element("code", {}, CLASS)), copyButton("Copy the class file", () => CLASS))),
-        step("End this explorer with Ctrl-C, as a store in a file belongs to one program at a time; fill the store, and show it again.",
+      element(
+        "ol",
+        { className: "steps" },
+        step(
+          "Start a service, which turns pictures and words into vectors. It stays up.",
+          commandLine("vecmod serve multi2vec-clip"),
+        ),
+        step(
+          "Save this as photo.class.json.",
+          element(
+            "div",
+            { className: "code" },
+            element("pre", { tabIndex: 0 }, element("code", {}, CLASS)),
+            copyButton("Copy the class file", () => CLASS),
+          ),
+        ),
+        step(
+          "End this explorer with Ctrl-C, as a store in a file belongs to one program at a time; fill the store, and show it again.",
           commandLine(`vecmod insert ~/Pictures --class-file photo.class.json${option}`),
-          commandLine(`vecmod explore --media ~/Pictures${option}`))),
+          commandLine(`vecmod explore --media ~/Pictures${option}`),
+        ),
+      ),
     ],
   });
 }

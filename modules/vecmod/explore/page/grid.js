@@ -24,13 +24,21 @@ export function show(items, { append = false, scale = 2 } = {}) {
 
 function card(item, scale) {
   const far = item.distance !== undefined;
-  const open = element("button", { type: "button", className: "open", tabIndex: -1, onclick: () => go({ open: item.id }) },
+  const open = element(
+    "button",
+    { type: "button", className: "open", tabIndex: -1, onclick: () => go({ open: item.id }) },
     thumbnail(item),
     element("span", { className: "title" }, item.title),
-    far ? bar(item.distance, scale) : null);
+    far ? bar(item.distance, scale) : null,
+  );
   open.ariaLabel = far ? `${item.title}, distance ${distanceText(item.distance)}` : item.title;
   open.setAttribute("aria-keyshortcuts", "Enter m");
-  const like = button({ image: "like", label: `More like ${item.title}`, className: "like", onclick: () => ask({ like: item.id }) });
+  const like = button({
+    image: "like",
+    label: `More like ${item.title}`,
+    className: "like",
+    onclick: () => ask({ like: item.id }),
+  });
   like.title = "More like this (m)";
   like.tabIndex = -1;
   return element("li", { data: { id: item.id, ...(far ? { distance: item.distance } : {}) } }, open, like);
@@ -44,14 +52,28 @@ function thumbnail(item) {
     missing();
     return frame;
   }
-  frame.append(element("img", { loading: "lazy", decoding: "async", alt: "", width: IMAGE_SIZE, height: IMAGE_SIZE, onerror: missing, src: source }));
+  frame.append(
+    element("img", {
+      loading: "lazy",
+      decoding: "async",
+      alt: "",
+      width: IMAGE_SIZE,
+      height: IMAGE_SIZE,
+      onerror: missing,
+      src: source,
+    }),
+  );
   if (item.kind !== "image") frame.append(icon(picturesAs[item.kind]));
   return frame;
 }
 
 function bar(distance, scale) {
-  const made = element("span", { className: "bar", title: `cosine distance ${distance.toFixed(4)}: shorter is nearer` },
-    element("i"), element("b", {}, distanceText(distance)));
+  const made = element(
+    "span",
+    { className: "bar", title: `cosine distance ${distance.toFixed(4)}: shorter is nearer` },
+    element("i"),
+    element("b", {}, distanceText(distance)),
+  );
   made.style.setProperty("--part", String(Math.min(1, distance / scale)));
   return made;
 }
@@ -85,7 +107,16 @@ const columns = () => getComputedStyle(grid).gridTemplateColumns.split(" ").leng
 /** Where a key leads from card `at` of `all`; undefined if it is none that moves. */
 function target(key, at, all) {
   const row = columns();
-  const steps = { ArrowLeft: at - 1, ArrowRight: at + 1, ArrowUp: at - row, ArrowDown: at + row, Home: 0, End: all - 1, PageUp: at - 3 * row, PageDown: at + 3 * row };
+  const steps = {
+    ArrowLeft: at - 1,
+    ArrowRight: at + 1,
+    ArrowUp: at - row,
+    ArrowDown: at + row,
+    Home: 0,
+    End: all - 1,
+    PageUp: at - 3 * row,
+    PageDown: at + 3 * row,
+  };
   if (!(key in steps)) return undefined;
   // Up from the first row and down from the last stay in their column.
   if (key === "ArrowUp" && steps[key] < 0) return at;

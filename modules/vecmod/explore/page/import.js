@@ -1,12 +1,11 @@
 /** The import panel: choose or drop files, watch them go in, read what failed. */
 
-import { button, by, canDrop, copyButton, count, durationText, element, plural, rateText, say } from "./dom.js";
+import { button, by, copyButton, count, durationText, element, plural, rateText, say } from "./dom.js";
 import * as files from "./files.js";
 import { sorted, Upload } from "./upload.js";
 
 const panel = by("import");
 const opener = by("import-open");
-const KINDS = { image: "pictures", video: "films", audio: "sounds" };
 const SHOWN = 200;
 const SETTLE = 6000;
 const NUMBERS = ["stored", "unchanged", "failed", "left alone"];
@@ -44,22 +43,41 @@ function close() {
   opener.focus();
 }
 
-const kinds = () => new Intl.ListFormat("en").format(collection.inserts.map((kind) => KINDS[kind] ?? `${kind} files`));
-
 function head(title) {
-  return element("header", {}, element("h2", {}, title), button({ image: "close", label: "Close the import panel", className: "quiet", onclick: close }));
+  return element(
+    "header",
+    {},
+    element("h2", {}, title),
+    button({ image: "close", label: "Close the import panel", className: "quiet", onclick: close }),
+  );
 }
 
 function chooser() {
   const folder = input({ webkitdirectory: true });
   const some = input({ multiple: true, accept: collection.suffixes?.join(",") ?? "" });
-  return element("div", { className: "chooser" },
-    element("p", {}, canDrop() ? `Drop ${kinds()} or whole folders anywhere on this page, or choose them.` : `Choose ${kinds()} or a whole folder.`),
-    element("p", { className: "actions" },
+  return element(
+    "div",
+    { className: "chooser" },
+    element("p", {}, files.howToFill(collection.inserts)),
+    element(
+      "p",
+      { className: "actions" },
       button({ words: "Choose a folder", className: "button strong", onclick: () => folder.click() }),
-      button({ words: "Choose files", onclick: () => some.click() })),
-    element("p", { className: "small" }, "What is stored and unchanged is skipped, so the same folder can be imported again. Hidden files and other kinds are left alone."),
-    folder, some);
+      button({ words: "Choose files", onclick: () => some.click() }),
+    ),
+    element(
+      "p",
+      { className: "small" },
+      "What is stored and unchanged is skipped, so the same folder can be imported again. Hidden files and other kinds are left alone.",
+    ),
+    folder,
+    some,
+  );
+}
+
+/** A word above the buttons to choose with. */
+export function sayHere(words) {
+  panel.querySelector(".chooser")?.prepend(element("p", { className: "fault", role: "alert" }, words));
 }
 
 function input(properties) {
@@ -80,8 +98,11 @@ export async function start(found) {
   if (!taken.length) {
     upload = null;
     open();
-    const seen = found.length ? `${plural(found.length, "file")}, none of them ${kinds()}.` : "Nothing in there but hidden files, or nothing at all.";
-    panel.querySelector(".chooser").prepend(element("p", { className: "fault", role: "alert" }, seen));
+    sayHere(
+      found.length
+        ? `${plural(found.length, "file")}, none of them ${files.kindsOf(collection.inserts)}.`
+        : "Nothing in there but hidden files, or nothing at all.",
+    );
     return;
   }
   upload = new Upload(collection.name, draw);
@@ -100,16 +121,33 @@ function build(name) {
     failures: element("div", { className: "failures", hidden: true }),
     copy: copyButton("Copy the list", () => parts.lines, "Copy the list"),
     stop: button({ words: "Stop", onclick: () => upload.stop() }),
-    again: button({ words: "Import more", onclick: () => { upload = null; open(); } }),
+    again: button({
+      words: "Import more",
+      onclick: () => {
+        upload = null;
+        open();
+      },
+    }),
   };
   parts.again.hidden = parts.copy.hidden = true;
   parts.listed = 0;
-  panel.replaceChildren(parts.title, parts.bar, parts.line, numbers(), parts.failures, parts.note,
-    element("p", { className: "actions" }, parts.stop, parts.again, parts.copy));
+  panel.replaceChildren(
+    parts.title,
+    parts.bar,
+    parts.line,
+    numbers(),
+    parts.failures,
+    parts.note,
+    element("p", { className: "actions" }, parts.stop, parts.again, parts.copy),
+  );
 }
 
-const numbers = () => element("dl", { className: "counts" },
-  ...NUMBERS.map((name) => element("div", {}, element("dt", {}, name), parts.numbers[name])));
+const numbers = () =>
+  element(
+    "dl",
+    { className: "counts" },
+    ...NUMBERS.map((name) => element("div", {}, element("dt", {}, name), parts.numbers[name])),
+  );
 
 function draw(progress) {
   const { total, stored, unchanged, failures, failed, left_alone, state } = progress;
@@ -161,11 +199,24 @@ function list(failed, failures) {
   parts.listed = failed.length;
   parts.lines = failed.map(({ path, error }) => `${path}\t${error}`).join("\n");
   parts.failures.hidden = parts.copy.hidden = !failed.length;
-  const rows = failed.slice(0, SHOWN).map(({ path, error }) => element("li", {}, element("b", {}, path), element("span", {}, error)));
-  parts.failures.replaceChildren(element("details", { open: wasOpen },
-    element("summary", {}, `${plural(failures, "file")} failed; the others were not held up`),
-    element("ul", { tabIndex: 0, ariaLabel: "Files that failed" }, ...rows),
-    failures > SHOWN ? element("p", { className: "small" }, `The first ${count(SHOWN)}; the list to copy has the first ${count(failed.length)}.`) : null));
+  const rows = failed
+    .slice(0, SHOWN)
+    .map(({ path, error }) => element("li", {}, element("b", {}, path), element("span", {}, error)));
+  parts.failures.replaceChildren(
+    element(
+      "details",
+      { open: wasOpen },
+      element("summary", {}, `${plural(failures, "file")} failed; the others were not held up`),
+      element("ul", { tabIndex: 0, ariaLabel: "Files that failed" }, ...rows),
+      failures > SHOWN
+        ? element(
+            "p",
+            { className: "small" },
+            `The first ${count(SHOWN)}; the list to copy has the first ${count(failed.length)}.`,
+          )
+        : null,
+    ),
+  );
 }
 
 opener.addEventListener("click", () => (panel.hidden ? open() : close()));

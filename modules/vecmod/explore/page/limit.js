@@ -33,7 +33,11 @@ function outline(top) {
   for (const one of distances) bins[Math.min(BINS - 1, Math.floor((one / top) * BINS))] += 1;
   const highest = Math.sqrt(Math.max(1, ...bins));
   const width = 100 / BINS;
-  return bins.map((number, i) => (number ? `M${i * width} 16v${-(2 + (14 * Math.sqrt(number)) / highest)}h${width * 0.8}V16z` : "")).join("");
+  return bins
+    .map((number, i) =>
+      number ? `M${i * width} 16v${-(2 + (14 * Math.sqrt(number)) / highest)}h${width * 0.8}V16z` : "",
+    )
+    .join("");
 }
 
 const atTop = () => Number(slider.value) >= Number(slider.max) - 1e-9;
@@ -42,9 +46,14 @@ const chosen = () => (atTop() ? null : Number(slider.value));
 function tell(limit) {
   const left = distances.filter((one) => limit === null || one <= limit + 1e-5).length;
   const number = `${count(left)}${!complete && left === distances.length && left ? "+" : ""}`;
-  const words = control.inert ? "after a search" : `${limit === null ? "no limit" : `≤ ${distanceText(limit)}`} · ${number}`;
+  const words = control.inert
+    ? "after a search"
+    : `${limit === null ? "no limit" : `≤ ${distanceText(limit)}`} · ${number}`;
   shown.textContent = words;
-  slider.setAttribute("aria-valuetext", control.inert ? words : `${limit === null ? "no limit" : limit.toFixed(2)}, ${number} hits`);
+  slider.setAttribute(
+    "aria-valuetext",
+    control.inert ? words : `${limit === null ? "no limit" : limit.toFixed(2)}, ${number} hits`,
+  );
   control.style.setProperty("--at", `${(100 * Number(slider.value)) / Number(slider.max)}%`);
 }
 

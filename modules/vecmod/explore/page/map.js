@@ -71,7 +71,8 @@ export function mark(found) {
 /** Where everything is a hit, nothing would stand out: the nearest do, or what the distance limit left. */
 function markNearest() {
   const place = read();
-  const most = place.distance === null ? Math.max(3, Math.min(24, Math.round(drawing.points.length / 4))) : items.length;
+  const most =
+    place.distance === null ? Math.max(3, Math.min(24, Math.round(drawing.points.length / 4))) : items.length;
   drawing.setHits(new Set(asksSomething(place) ? items.slice(0, most).map(({ id }) => id) : []));
 }
 
@@ -142,10 +143,21 @@ function showTip(point) {
   tip.hidden = !point;
   if (!point) return;
   const source = api.thumbnail(point.thumbnail, 160);
-  const picture = source ? element("img", { src: source, alt: "", width: 160, height: 120, onerror: () => picture.replaceWith(icon("picture")) }) : icon("other");
+  const picture = source
+    ? element("img", {
+        src: source,
+        alt: "",
+        width: 160,
+        height: 120,
+        onerror: () => picture.replaceWith(icon("picture")),
+      })
+    : icon("other");
   tip.replaceChildren(picture, element("span", {}, point.title));
   const [left, top] = camera.toScreen(point);
-  const [x, y] = [left > camera.width / 2 ? left - 196 : left + 20, Math.max(8, Math.min(camera.height - 170, top - 75))];
+  const [x, y] = [
+    left > camera.width / 2 ? left - 196 : left + 20,
+    Math.max(8, Math.min(camera.height - 170, top - 75)),
+  ];
   tip.style.transform = `translate(${Math.round(Math.max(4, Math.min(camera.width - 180, x)))}px, ${Math.round(y)}px)`;
 }
 
@@ -215,12 +227,16 @@ canvas.addEventListener("pointercancel", released);
 canvas.addEventListener("pointerleave", () => showTip(null));
 canvas.addEventListener("keydown", typed);
 canvas.addEventListener("blur", () => showTip(null));
-canvas.addEventListener("wheel", (event) => {
-  event.preventDefault();
-  // A wheel's notch is 100 pixels or three lines; a pinch on a touchpad comes as a wheel with Ctrl, in small steps.
-  const step = event.deltaY * (event.deltaMode ? 33 : 1) * (event.ctrlKey ? 8 : 1);
-  zoomed(Math.exp(-Math.max(-300, Math.min(300, step)) / 400), event);
-}, { passive: false });
+canvas.addEventListener(
+  "wheel",
+  (event) => {
+    event.preventDefault();
+    // A wheel's notch is 100 pixels or three lines; a pinch on a touchpad comes as a wheel with Ctrl, in small steps.
+    const step = event.deltaY * (event.deltaMode ? 33 : 1) * (event.ctrlKey ? 8 : 1);
+    zoomed(Math.exp(-Math.max(-300, Math.min(300, step)) / 400), event);
+  },
+  { passive: false },
+);
 by("zoom-in").addEventListener("click", () => zoomed(1.6));
 by("zoom-out").addEventListener("click", () => zoomed(1 / 1.6));
 by("zoom-all").addEventListener("click", () => {

@@ -41,7 +41,12 @@ export class Drawing {
 
   #style() {
     const style = getComputedStyle(this.#canvas);
-    this.#colors ??= { dot: style.color, hit: style.outlineColor, ring: style.borderTopColor, ground: style.backgroundColor };
+    this.#colors ??= {
+      dot: style.color,
+      hit: style.outlineColor,
+      ring: style.borderTopColor,
+      ground: style.backgroundColor,
+    };
     return this.#colors;
   }
 
@@ -101,11 +106,18 @@ export class Drawing {
     const seen = this.points.filter((point) => this.#isSeen(point));
     const plain = seen.filter((point) => !chosen.has(point) || !this.#draws(point));
     const isHit = (point) => hits.has(point.id);
-    this.#dots(context, plain.filter((point) => !isHit(point)), "dot", hits.size ? 0.45 : 0.8);
+    this.#dots(
+      context,
+      plain.filter((point) => !isHit(point)),
+      "dot",
+      hits.size ? 0.45 : 0.8,
+    );
     for (const point of seen) if (chosen.has(point) && !isHit(point)) this.#thumbnail(context, point);
     this.#dots(context, plain.filter(isHit), "hit", 1);
     for (const point of seen) if (chosen.has(point) && isHit(point)) this.#thumbnail(context, point);
-    if (marked) this.#ring(context, marked);
+    if (!marked) return;
+    this.#thumbnail(context, marked);
+    this.#ring(context, marked);
   }
 
   #isSeen(point) {
@@ -151,7 +163,7 @@ export class Drawing {
   }
 
   #ring(context, point) {
-    const side = this.#chosen().has(point) && this.#draws(point) ? this.side() : 2 * this.#dot() + 8;
+    const side = this.#draws(point) ? this.side() : 2 * this.#dot() + 8;
     const [left, top] = this.#camera.toScreen(point).map((at) => at - side / 2);
     outlined(context, left - 2, top - 2, side + 4, this.#style().ground, 6);
     outlined(context, left - 2, top - 2, side + 4, this.#style().ring, 3);

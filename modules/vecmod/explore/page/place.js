@@ -74,7 +74,10 @@ export function filterOf({ tag }) {
     const [property, ...rest] = one.split(":");
     (chosen[property] ??= []).push(rest.join(":"));
   }
-  const parts = Object.entries(chosen).map(([name, values]) => [name, values.length > 1 ? { $all: values } : values[0]]);
+  const parts = Object.entries(chosen).map(([name, values]) => [
+    name,
+    values.length > 1 ? { $all: values } : values[0],
+  ]);
   return parts.length ? Object.fromEntries(parts) : null;
 }
 

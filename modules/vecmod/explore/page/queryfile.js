@@ -7,7 +7,14 @@ let last = 0;
 
 // Pictures of other kinds than light are told from pictures by nobody but who has them.
 const PICTURES = ["image", "thermal", "depth"];
-const NAMES = { image: "picture", audio: "sound", video: "film", imu: "motion table", thermal: "thermal picture", depth: "depth picture" };
+const NAMES = {
+  image: "picture",
+  audio: "sound",
+  video: "film",
+  imu: "motion table",
+  thermal: "thermal picture",
+  depth: "depth picture",
+};
 const ACCEPTED = { image: "image/*", audio: "audio/*", video: "video/*", imu: ".csv,text/csv" };
 
 export const nameOf = (modality) => NAMES[modality] ?? modality;
@@ -50,7 +57,8 @@ export function base64(file) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
-    reader.onerror = () => reject(new Refused(`${file.name} cannot be read: it was moved or changed. Choose it again.`, "unreadable"));
+    reader.onerror = () =>
+      reject(new Refused(`${file.name} cannot be read: it was moved or changed. Choose it again.`, "unreadable"));
     reader.readAsDataURL(file);
   });
 }

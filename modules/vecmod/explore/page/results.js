@@ -1,7 +1,8 @@
 /** What is found, or the first items where nothing is asked: fetched by pages, kept for going back. */
 
 import * as api from "./api.js";
-import { button, by, canDrop, count, element, notice, plural, say } from "./dom.js";
+import { button, by, count, element, notice, plural, say } from "./dom.js";
+import { howToFill } from "./files.js";
 import * as grid from "./grid.js";
 import * as limit from "./limit.js";
 import { ask, asksSomething, filterOf, go, question, read } from "./place.js";
@@ -36,7 +37,15 @@ export async function show(place, collection) {
   await load(fresh(place, collection));
 }
 
-const fresh = (place, collection) => ({ key: question(place), place, collection, items: [], distances: null, more: false, milliseconds: null });
+const fresh = (place, collection) => ({
+  key: question(place),
+  place,
+  collection,
+  items: [],
+  distances: null,
+  more: false,
+  milliseconds: null,
+});
 
 /** Others fill the collection: what is looked at stays, until the one who looks wants the new. */
 function changed(collection) {
@@ -94,8 +103,15 @@ async function fetchPage(list, signal) {
   const first = list.items.length === 0;
   const limit = first ? Math.max(PAGE, Math.min(MOST, list.again ?? 0)) : PAGE;
   const page = { limit, offset: list.items.length, filter: filterOf(place) };
-  const asked = asksSomething(place) && { ...(await queryOf(place)), ...page, distance: place.distance, distances: first };
-  const answer = asked ? await api.search(collection.name, asked, signal) : await api.items(collection.name, page, signal);
+  const asked = asksSomething(place) && {
+    ...(await queryOf(place)),
+    ...page,
+    distance: place.distance,
+    distances: first,
+  };
+  const answer = asked
+    ? await api.search(collection.name, asked, signal)
+    : await api.items(collection.name, page, signal);
   list.items.push(...(answer.hits ?? answer.items));
   list.more = answer.more;
   if (first) list.milliseconds = answer.milliseconds ?? null;
@@ -106,7 +122,11 @@ async function queryOf({ text, like, file }) {
   if (text) return { by: "text", text };
   if (like) return { by: "object", id: like };
   const found = recall(file);
-  if (!found) throw new api.Refused("Files to search by are not kept when a page is loaded again: drop it here once more.", "file_gone");
+  if (!found)
+    throw new api.Refused(
+      "Files to search by are not kept when a page is loaded again: drop it here once more.",
+      "file_gone",
+    );
   return { by: found.modality, data: await base64(found.file) };
 }
 
@@ -128,19 +148,25 @@ function present(list, { before = 0, scroll = 0 } = {}) {
   if (!before) by("found").scrollTop = 0;
   if (!before && focused) grid.focus(focused);
   for (const listener of listeners) listener(list.items);
+  // Observed anew, it tells at once whether the end is still near: high screens take several pages.
+  nearEnd.unobserve(by("more"));
+  nearEnd.observe(by("more"));
 }
 
 function headline(list, before = 0) {
   const { place, collection, items, more, milliseconds } = list;
   const number = count(items.length);
-  let words = place.tag.length ? `${number}${more ? "+" : ""} with these tags` : `${plural(Math.max(items.length, collection.items), "item")} in ${collection.name}`;
+  let words = place.tag.length
+    ? `${number}${more ? "+" : ""} with these tags`
+    : `${plural(Math.max(items.length, collection.items), "item")} in ${collection.name}`;
   if (asksSomething(place)) words = more ? `${number} nearest of ${withinLimit(list)}` : plural(items.length, "hit");
   const told = milliseconds === null ? "" : ` in ${Math.max(1, Math.round(milliseconds))} ms`;
   by("summary").replaceChildren(words, element("small", {}, told));
   say(before ? `${number} shown` : words);
 }
 
-const complete = ({ distances, collection }) => !distances || distances.length < DISTANCES || collection.items <= DISTANCES;
+const complete = ({ distances, collection }) =>
+  !distances || distances.length < DISTANCES || collection.items <= DISTANCES;
 
 function withinLimit(list) {
   const { distances, place } = list;
@@ -153,7 +179,8 @@ function nothing({ place, collection, distances }) {
   const searched = asksSomething(place);
   if (!collection.items) return empty(collection);
   const actions = [];
-  if (place.distance !== null && searched) actions.push(button({ words: "Lift the distance limit", onclick: () => go({ distance: null }) }));
+  if (place.distance !== null && searched)
+    actions.push(button({ words: "Lift the distance limit", onclick: () => go({ distance: null }) }));
   if (place.tag.length) actions.push(button({ words: "Clear the tags", onclick: () => go({ tag: [] }) }));
   const nearest = distances?.length ? `The nearest is ${distances[0].toFixed(2)} away.` : "";
   const words = place.tag.length ? "No item has all of these tags." : "The store answered with nothing.";
@@ -161,16 +188,17 @@ function nothing({ place, collection, distances }) {
 }
 
 function empty(collection) {
-  const kinds = collection.inserts.map((kind) => ({ image: "pictures", video: "films", audio: "sounds" })[kind] ?? `${kind} files`);
-  const told = new Intl.ListFormat("en").format(kinds);
-  const start = button({ image: "import", words: "Import", className: "button strong", onclick: () => by("import-open").click() });
-  return notice({
-    kind: "hint",
-    title: `${collection.name} is empty`,
-    words: kinds.length ? `${canDrop() ? `Drop ${told} or whole folders anywhere on this page, or choose them.` : `Choose ${told} or a whole folder.`} Each gets a vector from ${collection.module}, and can be found a moment later.`
-      : `It takes no files by itself. Fill it with a program of yours, or with “vecmod insert”.`,
-    actions: kinds.length ? [start] : [],
+  const takes = collection.inserts.length > 0;
+  const start = button({
+    image: "import",
+    words: "Import",
+    className: "button strong",
+    onclick: () => by("import-open").click(),
   });
+  const words = takes
+    ? `${howToFill(collection.inserts)} Each gets a vector from ${collection.module}, and can be found a moment later.`
+    : "It takes no files by itself. Fill it with a program of yours.";
+  return notice({ kind: "hint", title: `${collection.name} is empty`, words, actions: takes ? [start] : [] });
 }
 
 /** There is nothing to show: a message instead. */
@@ -186,17 +214,32 @@ export function instead(title, message) {
 }
 
 function failed(error, list) {
-  const again = button({ words: "Try again", onclick: () => load(fresh(list.place, list.collection)) });
+  const again = button({ words: "Try again", onclick: () => load(list) });
+  if (list.items.length) {
+    // What is there stays; only the rest is missing.
+    by("more").hidden = true;
+    by("message").replaceChildren(
+      notice({ title: "The next ones did not come", words: error.message, actions: [again] }),
+    );
+    return done();
+  }
   const clear = button({ words: "Back to all items", onclick: () => ask({ tag: [], distance: null }) });
   const gone = error.code === "file_gone";
-  instead("Not answered", notice({
-    title: gone ? "The file is gone" : "That did not work",
-    words: error.message,
-    actions: gone ? [clear] : [again, clear],
-  }));
+  instead(
+    "Not answered",
+    notice({
+      title: gone ? "The file is gone" : "That did not work",
+      words: error.message,
+      actions: gone ? [clear] : [again, clear],
+    }),
+  );
+  return undefined;
 }
 
 const nextPage = () => now?.more && !running && load(now);
 by("more").addEventListener("click", nextPage);
 // Who scrolls needs no button.
-new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && nextPage(), { rootMargin: "600px" }).observe(by("more"));
+const nearEnd = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && nextPage(), {
+  rootMargin: "600px",
+});
+nearEnd.observe(by("more"));

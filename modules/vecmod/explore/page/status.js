@@ -50,7 +50,13 @@ export async function look(changed) {
     told = now;
   } catch (error) {
     by("status").replaceChildren(element("span", { className: "dot bad" }), element("span", {}, "not connected"));
-    by("service-fault").replaceChildren(notice({ title: "Not connected", words: error.message, actions: [button({ words: "Try again", onclick: () => look(changed) })] }));
+    by("service-fault").replaceChildren(
+      notice({
+        title: "Not connected",
+        words: error.message,
+        actions: [button({ words: "Try again", onclick: () => look(changed) })],
+      }),
+    );
     told = "";
   }
 }
@@ -67,9 +73,12 @@ export function show() {
 }
 
 function fillSelect(chosen) {
-  const options = last.collections.map(({ name, items }) => element("option", { value: name }, `${name} · ${count(items)}`));
+  const options = last.collections.map(({ name, items }) =>
+    element("option", { value: name }, `${name} · ${count(items)}`),
+  );
   const texts = (list) => [...list].map((option) => option.textContent).join();
-  if (texts(options) !== texts(select.options)) select.replaceChildren(...(options.length ? options : [element("option", {}, "No collection")]));
+  if (texts(options) !== texts(select.options))
+    select.replaceChildren(...(options.length ? options : [element("option", {}, "No collection")]));
   select.disabled = !options.length;
   if (chosen) select.value = chosen.name;
 }
@@ -77,8 +86,13 @@ function fillSelect(chosen) {
 function serviceLine({ module, url, model, ready, reason }, own) {
   const state = ready ? "ready" : doubted.has(url) ? "not ready" : "asked";
   const dot = { ready: "dot good", "not ready": "dot bad", asked: "dot" }[state];
-  return element("span", { className: own ? "service" : "service other", title: ready ? `${url} is ready` : `${url}: ${reason}` },
-    element("span", { className: dot }), element("span", { className: "unseen" }, `${state}: `), model ? `${module} · ${model}` : module);
+  return element(
+    "span",
+    { className: own ? "service" : "service other", title: ready ? `${url} is ready` : `${url}: ${reason}` },
+    element("span", { className: dot }),
+    element("span", { className: "unseen" }, `${state}: `),
+    model ? `${module} · ${model}` : module,
+  );
 }
 
 function facts(chosen) {
@@ -94,8 +108,12 @@ let fault = "";
 
 /** What is in the way of the chosen collection. Rebuilt only when it changes: who listens hears it once. */
 function showFault(chosen) {
-  const service = last.services.find(({ module, url, ready }) => module === chosen?.module && !ready && doubted.has(url));
-  const told = [storeFault(last.store_error), collectionFault(chosen), service && serviceFault(service)].filter(Boolean);
+  const service = last.services.find(
+    ({ module, url, ready }) => module === chosen?.module && !ready && doubted.has(url),
+  );
+  const told = [storeFault(last.store_error), collectionFault(chosen), service && serviceFault(service)].filter(
+    Boolean,
+  );
   const now = JSON.stringify(told);
   if (now === fault && by("service-fault").childElementCount === told.length) return;
   fault = now;
@@ -113,4 +131,6 @@ const serviceFault = ({ module, url, reason }) => ({
 
 const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? "" : ".");
 
-select.addEventListener("change", () => go({ collection: select.value, text: "", like: "", file: "", tag: [], distance: null, open: "" }));
+select.addEventListener("change", () =>
+  go({ collection: select.value, text: "", like: "", file: "", tag: [], distance: null, open: "" }),
+);

@@ -46,14 +46,23 @@ function draw(chosen) {
   // The room is kept while they are fetched, so that nothing below jumps.
   place.hidden = !shown || (fetched && tags.length === 0);
   place.replaceChildren(...seen.map((tag) => tagButton(tag, chosen.includes(tag.key))));
-  if (tags.length > FEW) place.append(button({ words: all ? "Fewer" : `All ${count(tags.length)}`, className: "quiet", onclick: toggled }));
-  if (chosen.length) place.append(button({ words: "Clear", label: "Clear the tags", className: "quiet", onclick: () => go({ tag: [] }) }));
+  if (tags.length > FEW)
+    place.append(button({ words: all ? "Fewer" : `All ${count(tags.length)}`, className: "quiet", onclick: toggled }));
+  if (chosen.length)
+    place.append(
+      button({ words: "Clear", label: "Clear the tags", className: "quiet", onclick: () => go({ tag: [] }) }),
+    );
   if (focused) [...place.children].find((one) => one.dataset.tag === focused)?.focus();
 }
 
 function tagButton({ key, value, count: number }, pressed) {
-  return element("button", { type: "button", className: "tag", aria: { pressed }, data: { tag: key }, onclick: () => toggle(key) },
-    value, " ", element("small", {}, count(number)));
+  return element(
+    "button",
+    { type: "button", className: "tag", aria: { pressed }, data: { tag: key }, onclick: () => toggle(key) },
+    value,
+    " ",
+    element("small", {}, count(number)),
+  );
 }
 
 function toggle(key) {

@@ -22,7 +22,14 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
  * @property {string} fault why it broke
  */
 
-const readable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+const readable = (file) =>
+  file
+    .slice(0, 1)
+    .arrayBuffer()
+    .then(
+      () => true,
+      () => false,
+    );
 
 /** Files that a collection takes, and how many it does not. */
 export function sorted(found, collection) {
@@ -105,7 +112,8 @@ export class Upload {
       if ([404, 409].includes(error.status)) throw error;
       if (error.code !== "unreachable") return this.#refuse(path, error.message);
       // The request did not go out: the file cannot be read, or nobody is there.
-      if (!(await readable(file))) return this.#refuse(path, "the browser cannot read it: it was moved or changed, or is not yours to read");
+      if (!(await readable(file)))
+        return this.#refuse(path, "the browser cannot read it: it was moved or changed, or is not yours to read");
       if (tried >= TRIES) throw error;
       return 300 * tried;
     }
@@ -118,7 +126,7 @@ export class Upload {
   }
 
   async #watch() {
-    for (let missed = 0; this.runs; ) {
+    for (let missed = 0; this.runs;) {
       await pause(LOOK_EVERY);
       try {
         this.#heard(await api.importState(this.#id));
