@@ -173,7 +173,7 @@ def test_a_damaged_graph_in_the_cache_is_made_again(left: int, tmp_path: Path) -
 def test_numbers_that_are_lost_in_the_cache_are_made_again(
     left: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vecmod.serving.engine.onnx_graph._BESIDE_LIMIT", 500)
+    monkeypatch.setattr("vecmod.serving.engine.onnx_graph.BESIDE_LIMIT", 500)
     monkeypatch.setattr("vecmod.serving.engine.onnx_graph._SMALL", 100)
     path = cached_graph(NETWORK, tmp_path)
     (beside,) = path.parent.glob("*.data")
