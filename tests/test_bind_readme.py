@@ -269,7 +269,7 @@ MESSAGES: dict[str, Callable[[Scene], str]] = {
     "the text has": lambda scene: scene.ask("imagebind", "texts", "cat " * 99),
     "is not a sound": lambda scene: scene.ask("imagebind", "audio", b"words"),
     "is encoded as": lambda scene: scene.ask("imagebind", "audio", encoded_sound(tone(1), 16000, "wav", "adpcm_ms")),
-    "is 10 ms long": lambda scene: scene.ask("imagebind", "audio", wav(bytes(320))),
+    "is 10.0 ms long": lambda scene: scene.ask("imagebind", "audio", wav(bytes(320))),
     "is cut off": lambda scene: scene.ask("imagebind", "audio", wav(bytes(320), size=3200)),
     "is longer than 600 s": lambda scene: scene.ask("imagebind", "audio", MINUTES),
     "is not a film": lambda scene: scene.ask("imagebind", "video", b"words"),
