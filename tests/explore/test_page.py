@@ -46,7 +46,7 @@ def test_nothing_jumps(browser: Browser, explorer: str, size: tuple[int, int]) -
     with opened(browser, explorer, size) as tab:
         tab.go(text="a+cat")
         tab.page.wait_for_load_state("networkidle")
-        assert tab.page.evaluate(SHIFTS) < 0.1
+        assert tab.page.evaluate(SHIFTS) < 0.02
 
 
 def test_words_find_the_photo_and_back_leads_back(tab: Opened) -> None:

@@ -162,6 +162,7 @@ function headline(list, before = 0) {
   if (asksSomething(place)) words = more ? `${number} nearest of ${withinLimit(list)}` : plural(items.length, "hit");
   const told = milliseconds === null ? "" : ` in ${Math.max(1, Math.round(milliseconds))} ms`;
   by("summary").replaceChildren(words, element("small", {}, told));
+  by("results").classList.remove("coming");
   say(before ? `${number} shown` : words);
 }
 
@@ -208,6 +209,7 @@ export function instead(title, message) {
   grid.show([]);
   by("more").hidden = true;
   by("summary").textContent = title;
+  by("results").classList.remove("coming");
   by("message").replaceChildren(message);
   limit.show(null, true, null);
   for (const listener of listeners) listener([]);
