@@ -69,6 +69,12 @@ class Caller:
         assert answer.status == 200, answer.body
         return list(answer.json()["vector"])
 
+    def vectorize(self, **lists: object) -> dict[str, Any]:
+        """The answer to lists, by their names on the wire."""
+        answer = self("POST", "/vectorize", lists)
+        assert answer.status == 200, answer.body
+        return dict(answer.json())
+
     def metric(self, line: str) -> float:
         """The value of one line of ``/metrics``, zero if it is not there."""
         lines = self("GET", "/metrics").body.decode().splitlines()
@@ -122,6 +128,7 @@ def bind(cache: Path, **variables: object) -> GracefulServer:
     return build_server(find_service(BIND), settings(cache, **given))
 
 
+Started = tuple[Caller, subprocess.Popen[str]]
 DOOR = DoorLimits(token="", max_body=2**27, max_in_flight=2**29, max_requests=256, body_timeout=30.0)
 NO_URLS = RemoteFiles(UrlRules(()), RemoteLimits(max_bytes=2**20, seconds=5))
 MEDIA = MediaLimits()
@@ -181,7 +188,7 @@ def environ(variables: Mapping[str, object]) -> dict[str, str]:
 
 def process(
     cache: Path, port: int, package: str = "img2vec_neural", **variables: object
-) -> AbstractContextManager[tuple[Caller, subprocess.Popen[str]]]:
+) -> AbstractContextManager[Started]:
     """``python -m img2vec_neural``, or another service, with the built-in image model or what variables say; ready.
 
     ``package`` may have arguments behind it.
@@ -191,7 +198,7 @@ def process(
 
 def process_in(
     folder: Path | None, cache: Path, port: int, package: str, variables: Mapping[str, object]
-) -> AbstractContextManager[tuple[Caller, subprocess.Popen[str]]]:
+) -> AbstractContextManager[Started]:
     """The same, at work in a folder."""
     given = {"VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **variables}
     return command([sys.executable, "-m", *package.split()], port, given, folder)
@@ -200,7 +207,7 @@ def process_in(
 @contextmanager
 def command(
     arguments: Sequence[str], port: int, variables: Mapping[str, object], cwd: Path | None = None
-) -> Iterator[tuple[Caller, subprocess.Popen[str]]]:
+) -> Iterator[Started]:
     """A command that becomes a service, ready."""
     given = environ({"VECMOD_PORT": port, **variables})
     running = subprocess.Popen(arguments, env=given, cwd=cwd, stderr=subprocess.PIPE, text=True)

@@ -5,7 +5,6 @@ requests wait. ``python tests/bench/baseline_server.py multi2vec-bind 8090`` wit
 """
 
 import asyncio
-import json
 import os
 import sys
 import threading
@@ -91,5 +90,4 @@ def app_of(service: str) -> Starlette:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"baseline": sys.argv[1]}), flush=True)
     uvicorn.run(app_of(sys.argv[1]), port=int(sys.argv[2]), log_level="warning")

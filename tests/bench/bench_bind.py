@@ -8,16 +8,13 @@ in turns. One item in a request, as Weaviate sends them.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
-import urllib3
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -45,27 +42,11 @@ def items() -> dict[str, list[str]]:
     }
 
 
-@contextmanager
-def baseline(cache: Path, model: Path) -> Iterator[tuple[running.Caller, int]]:
+def baseline(cache: Path, model: Path) -> AbstractContextManager[running.Started]:
     port = running.free_port()
-    environ = {**os.environ, "VECMOD_CACHE_DIR": str(cache), "VECMOD_MODEL_PATH": str(model), "VECMOD_OFFLINE": "1"}
-    script = Path(__file__).with_name("baseline_server.py")
-    process = subprocess.Popen([sys.executable, script, running.BIND, str(port)], env=environ, stdout=subprocess.PIPE)
-    caller = running.Caller(f"http://127.0.0.1:{port}")
-    try:
-        running.wait_for(lambda: _is_ready(caller), seconds=120)
-        yield caller, process.pid
-    finally:
-        process.terminate()
-        process.communicate()
-        caller.close()
-
-
-def _is_ready(caller: running.Caller) -> bool:
-    try:
-        return caller("GET", "/.well-known/ready").status == 204
-    except urllib3.exceptions.HTTPError:
-        return False
+    script = str(Path(__file__).with_name("baseline_server.py"))
+    given = {"VECMOD_CACHE_DIR": cache, "VECMOD_MODEL_PATH": model, "VECMOD_OFFLINE": 1}
+    return running.command([sys.executable, script, running.BIND, str(port)], port, given)
 
 
 def posting(caller: running.Caller, key: str) -> Callable[[str], object]:
@@ -92,11 +73,11 @@ def main() -> None:
             bind = running.process(
                 folder, running.free_port(), "multi2vec_bind", MODEL_NAME="", VECMOD_MODEL_PATH=model
             )
-            with baseline(folder, model) as (theirs, pid), bind as (ours, process):
+            with baseline(folder, model) as (theirs, official), bind as (ours, process):
                 print(f"ImageBind, {size}, fp32, {CALLERS} callers, {psutil.cpu_count()} cores")
                 for key, values in items().items():
                     ways = [
-                        Way("one request at a time, torch", posting(theirs, key), psutil.Process(pid)),
+                        Way("one request at a time, torch", posting(theirs, key), psutil.Process(official.pid)),
                         Way("multi2vec-bind, onnx", posting(ours, key), psutil.Process(process.pid)),
                     ]
                     print(key)

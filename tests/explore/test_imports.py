@@ -97,7 +97,7 @@ def test_what_cannot_be_stored_is_listed_by_its_path(page: Page, tmp_path: Path)
     assert (report["received"], report["stored"], report["failures"]) == (5, 2, 3)
     reasons = {one["path"]: one["error"] for one in report["failed"]}
     assert reasons.keys() == {"a/broken.jpg", "text.png", "empty.webp"}
-    assert "image: is not a picture" in reasons["text.png"]
+    assert reasons["text.png"].startswith("image: is not a picture")
     assert "zero bytes" in reasons["empty.webp"]
     assert sorted(path.name for path in (tmp_path / "own/Photo").rglob("*.*")) == ["cat.jpg", "lime.jpg"]
     assert left_behind(tmp_path) == []

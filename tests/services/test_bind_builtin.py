@@ -30,12 +30,6 @@ def service(cache: Path) -> Iterator[running.Caller]:
         yield caller
 
 
-def vectorize(service: running.Caller, **lists: object) -> dict[str, Any]:
-    answer = service("POST", "/vectorize", lists)
-    assert answer.status == 200, answer.body
-    return dict(answer.json())
-
-
 def picture(name: str) -> Image.Image:
     return Image.open(BytesIO(photo(name))).convert("RGB").resize(SIZE)
 
@@ -60,7 +54,7 @@ def unit(vector: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def test_texts_and_pictures_are_those_of_multi2vec_clip(service: running.Caller, clip_service: running.Caller) -> None:
     asked = {"texts": ["a cat", "a rocket launch"], "images": [b64(photo("cat")), b64(photo("rocket"))]}
-    ours, theirs = vectorize(service, **asked), vectorize(clip_service, **asked)
+    ours, theirs = service.vectorize(**asked), clip_service.vectorize(**asked)
     for key in ("textVectors", "imageVectors"):
         np.testing.assert_allclose(ours[key], theirs[key], atol=1e-6)
 
@@ -69,7 +63,7 @@ def test_a_film_is_the_mean_of_its_frames(service: running.Caller) -> None:
     cat, rocket = picture("cat"), picture("rocket")
     images = [b64(encoded(one, "PNG")) for one in (cat, rocket)]
     # Frames are looked at in 0 to 2 s, 0.4 to 2.4 s, ..., 1.6 to 3.6 s: both ends of each.
-    answer = vectorize(service, images=images, video=[b64(film_of(cat)), b64(film_of(cat, rocket))])
+    answer = service.vectorize(images=images, video=[b64(film_of(cat)), b64(film_of(cat, rocket))])
     frames = np.array(answer["imageVectors"])
     still, moving = np.array(answer["videoVectors"])
     assert still @ frames[0] > 0.98
@@ -81,7 +75,7 @@ def test_a_film_is_the_mean_of_its_frames(service: running.Caller) -> None:
 
 def test_films_are_found_by_words(service: running.Caller) -> None:
     films = [b64(film_of(picture(name))) for name in ("cat", "rocket", "coffee")]
-    answer = vectorize(service, texts=["a cup of coffee", "a cat", "a rocket launch"], video=films)
+    answer = service.vectorize(texts=["a cup of coffee", "a cat", "a rocket launch"], video=films)
     alike = np.array(answer["textVectors"]) @ np.array(answer["videoVectors"]).T
     assert alike.argmax(axis=1).tolist() == [2, 0, 1]
 
@@ -90,7 +84,7 @@ def test_films_are_found_by_words(service: running.Caller) -> None:
 def test_grey_pictures(key: str, service: running.Caller) -> None:
     colour = picture("cat")
     grey = colour.convert("L").convert("RGB")
-    answer = vectorize(service, images=[b64(encoded(grey, "PNG"))], **{key: [b64(encoded(colour, "PNG"))]})
+    answer = service.vectorize(images=[b64(encoded(grey, "PNG"))], **{key: [b64(encoded(colour, "PNG"))]})
     np.testing.assert_allclose(answer[f"{key}Vectors"], answer["imageVectors"], atol=1e-6)
 
 
@@ -100,7 +94,7 @@ def test_depth_in_sixteen_bits_is_not_white(key: str, service: running.Caller) -
     levels = np.asarray(picture("cat").convert("L")).astype(np.uint16)
     sixteen = Image.fromarray(levels * 257)
     eight = Image.fromarray(levels.astype(np.uint8))
-    answer = vectorize(service, **{key: [b64(encoded(one, "PNG")) for one in (sixteen, eight)]})
+    answer = service.vectorize(**{key: [b64(encoded(one, "PNG")) for one in (sixteen, eight)]})
     first, second = answer[f"{key}Vectors"]
     np.testing.assert_allclose(first, second, atol=1e-6)
 

@@ -23,23 +23,16 @@ def service(request: pytest.FixtureRequest, cache: Path) -> Iterator[running.Cal
         yield caller
 
 
-def vectorize(service: running.Caller, **lists: object) -> dict[str, list[Any]]:
-    # Weaviate's client of this module says nothing of the body's type.
-    answer = service("POST", "/vectorize", lists)
-    assert answer.status == 200, answer.body
-    return dict(answer.json())
-
-
 @pytest.mark.parametrize("key", LISTS)
 def test_files_to_vectors(key: str, service: running.Caller) -> None:
     answer, name, kind = LISTS[key]
-    given = vectorize(service, **{key: files_of(kind)})
+    given = service.vectorize(**{key: files_of(kind)})
     assert_equal(given[answer], golden(name), error_of(key))
     assert all(not given[other] for other in ANSWERS - {answer})
 
 
 def test_texts_to_vectors(service: running.Caller) -> None:
-    ours = np.array(vectorize(service, texts=TEXTS)["textVectors"])
+    ours = np.array(service.vectorize(texts=TEXTS)["textVectors"])
     theirs = golden("text")
     assert_equal(np.delete(ours, LONG, axis=0), np.delete(theirs, LONG, axis=0))
     assert len(np.unique(theirs[LONG], axis=0)) == 1
@@ -109,7 +102,7 @@ def test_objects_of_an_embeddings_api_are_named(
 def test_what_the_official_container_was_asked(service: running.Caller) -> None:
     asked = 0
     for body, expected in posts():
-        given = vectorize(service, **{name: filled(values) for name, values in body.items()})
+        given = service.vectorize(**{name: filled(values) for name, values in body.items()})
         assert given.keys() == expected.keys()
         for key, vectors in expected.items():
             assert len(given[key]) == len(vectors)
@@ -120,7 +113,7 @@ def test_what_the_official_container_was_asked(service: running.Caller) -> None:
 
 
 def test_all_seven_lists_are_answered_when_nothing_is_asked(service: running.Caller) -> None:
-    assert vectorize(service) == {answer: [] for answer in ANSWERS}
+    assert service.vectorize() == {answer: [] for answer in ANSWERS}
 
 
 def test_meta_is_the_official_one_and_ours(service: running.Caller) -> None:
@@ -136,13 +129,13 @@ def test_meta_is_the_official_one_and_ours(service: running.Caller) -> None:
 
 def test_the_official_ways_can_be_chosen(cache: Path) -> None:
     with running.in_thread(running.bind(cache, VECMOD_OFFICIAL_LONG_TEXTS=1, VECMOD_TOWERS="text")) as caller:
-        assert_equal(vectorize(caller, texts=TEXTS)["textVectors"], golden("text"))
+        assert_equal(caller.vectorize(texts=TEXTS)["textVectors"], golden("text"))
 
 
 def test_motion_sensors_can_be_read_as_the_model_was_trained(cache: Path) -> None:
     tables = files_of("imu")
     with running.in_thread(running.bind(cache, VECMOD_IMU_TRANSPOSE=1, VECMOD_TOWERS="imu")) as caller:
-        turned = np.array(vectorize(caller, imu=tables)["imuVectors"])
+        turned = np.array(caller.vectorize(imu=tables)["imuVectors"])
     assert (np.abs(turned - golden("imu")).max(axis=1) > 0.1).all()
 
 

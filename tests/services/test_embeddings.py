@@ -43,13 +43,9 @@ def refused(service: running.Caller, body: object, status: int = 400, **headers:
     return dict(said["error"])
 
 
-def vectorize(service: running.Caller, **lists: list[str]) -> dict[str, Any]:
-    return dict(service("POST", "/vectorize", lists).json())
-
-
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/embeddings", "/v1//embeddings", "//embeddings/"])
 def test_the_same_vectors_as_of_vectorize(path: str, clip_service: running.Caller) -> None:
-    known = vectorize(clip_service, texts=["a cat", ""], images=[CAT, IMAGE])
+    known = clip_service.vectorize(texts=["a cat", ""], images=[CAT, IMAGE])
     given = ["a cat", {"text": ""}, {"image": CAT}, {"bytes": IMAGE}]
     answer = post(clip_service, {"input": given, "model": "multi2vec-clip"}, path)
     assert answer["object"] == "list"
@@ -70,7 +66,7 @@ def test_every_way_to_send_a_picture(clip_service: running.Caller) -> None:
 
 def test_strings_that_are_texts(clip_service: running.Caller) -> None:
     texts = [CAT, "http://localhost/cat.jpg", "data: a cat", "data:text/plain;base64,eA==", "/data/cat.jpg"]
-    known = vectorize(clip_service, texts=[*texts, URI])["textVectors"]
+    known = clip_service.vectorize(texts=[*texts, URI])["textVectors"]
     np.testing.assert_allclose(embed(clip_service, [*texts, {"text": URI}]), known, atol=1e-6)
 
 
@@ -84,7 +80,7 @@ def test_nothing_to_embed(clip_service: running.Caller) -> None:
     answer = post(clip_service, {"input": []})
     assert (answer["data"], answer["usage"]["total_tokens"]) == ([], 0)
     empty = embed(clip_service, "")
-    np.testing.assert_allclose(empty, vectorize(clip_service, texts=[""])["textVectors"], atol=1e-6)
+    np.testing.assert_allclose(empty, clip_service.vectorize(texts=[""])["textVectors"], atol=1e-6)
 
 
 def test_a_thousand_items_in_order(clip_service: running.Caller) -> None:
@@ -163,12 +159,12 @@ def test_a_model_without_texts(service: running.Caller) -> None:
 
 def test_length_of_vectors(service: running.Caller, clip_service: running.Caller) -> None:
     """Length 1, unless asked for those of the other routes: the image model's are longer."""
-    (known,) = vectorize(service, images=[CAT])["imageVectors"]
+    (known,) = service.vectorize(images=[CAT])["imageVectors"]
     assert np.linalg.norm(known) > 2
     np.testing.assert_allclose(embed(service, URI, normalized=False), [known], atol=1e-6)
     for wish in (True, None):
         np.testing.assert_allclose(embed(service, URI, normalized=wish), [known / np.linalg.norm(known)], atol=1e-6)
-    (text,) = vectorize(clip_service, texts=["a cat"])["textVectors"]
+    (text,) = clip_service.vectorize(texts=["a cat"])["textVectors"]
     assert embed(clip_service, "a cat").tolist() == [np.array(text, np.float32).tolist()]
 
 
@@ -207,7 +203,7 @@ def picture(value: object) -> dict[str, object]:
 
 
 def test_a_conversation_is_one_embedding(clip_service: running.Caller) -> None:
-    known = vectorize(clip_service, texts=["a cat\non a sofa"], images=[CAT, IMAGE])
+    known = clip_service.vectorize(texts=["a cat\non a sofa"], images=[CAT, IMAGE])
     text, cat, other = np.array(known["textVectors"] + known["imageVectors"])
     body = conversation({"type": "text", "text": "on a sofa"}, picture({"url": URI, "detail": "low"}), picture(IMAGE))
     body["messages"] = [
@@ -288,14 +284,14 @@ def test_token_ids_without_the_table(clip_service: running.Caller) -> None:
 
 
 def test_token_ids(token_service: running.Caller) -> None:
-    known = vectorize(token_service, texts=["a cat", "a dog", "日本語 🐈", ""])["textVectors"]
+    known = token_service.vectorize(texts=["a cat", "a dog", "日本語 🐈", ""])["textVectors"]
     ids = [[64, 8415], [64, 5679], [9080, 22656, 45918, 252, 11410, 238, 230], []]
     np.testing.assert_allclose(embed(token_service, ids), known, atol=1e-6)
     np.testing.assert_allclose(embed(token_service, ids[0]), known[:1], atol=1e-6)
     np.testing.assert_allclose(embed(token_service, ["a cat", ids[1]]), known[:2], atol=1e-6)
     # Cut by its client within a character.
     np.testing.assert_allclose(
-        embed(token_service, [[64, 11410, 238]]), vectorize(token_service, texts=["a �"])["textVectors"], atol=1e-6
+        embed(token_service, [[64, 11410, 238]]), token_service.vectorize(texts=["a �"])["textVectors"], atol=1e-6
     )
 
 

@@ -125,7 +125,6 @@ def test_meta_tells_the_truth(service: running.Caller) -> None:
         ("GET /vectors", None, (405, "wrong_method"), "GET /vectors is not possible; /vectors takes POST"),
         ("DELETE /meta", None, (405, "wrong_method"), "/meta takes"),
         ("GET /nowhere", None, (404, "unknown_route"), "there is no /nowhere"),
-        ("GET /", None, (404, "unknown_route"), "there is no /"),
     ],
 )
 def test_every_fault_is_json_with_error_and_code(

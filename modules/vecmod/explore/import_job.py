@@ -81,7 +81,8 @@ class ImportJob:
         self._changed = threading.Condition()
         self._ended = self._cancelled = self._done = False
         self._last_sign = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="import", daemon=True)
+        # No daemon: the threads that it starts would be daemons, too, and yet be waited for when Python ends, unseen.
+        self._thread = threading.Thread(target=self._run, name="import", daemon=False)
         self._thread.start()
 
     def takes(self, place: PurePosixPath) -> bool:
@@ -207,7 +208,7 @@ class ImportJob:
 
     def _settle(self, report: IngestReport, files: dict[str, Received]) -> None:
         """Keep the files of what was stored, remove those of what was not, and count."""
-        reasons = {one.id: str(one.error) for one in report.failed}
+        reasons = {one.id: one.error.reason for one in report.failed}
         kept = {name: one for name, one in files.items() if name not in reasons}
         if report.stopped:
             kept = {name: one for name, one in kept.items() if self._is_there(name)}
@@ -224,7 +225,9 @@ class ImportJob:
             for name, reason in {**reasons, **unkept}.items():
                 self._progress.fail(files[name].place, reason)
             if report.stopped:
-                self._progress.stopped = f"{report.stopped}. Nothing is lost: import the same files again to go on"
+                self._progress.stopped = (
+                    f"{report.stopped.reason}. Nothing is lost: import the same files again to go on"
+                )
                 self._ended = self._cancelled = True
 
     def _is_there(self, object_id: str) -> bool:

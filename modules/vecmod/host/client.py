@@ -263,8 +263,10 @@ def _read_answer(response: Answer) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise ServiceError(f"failed to parse vectorization response (status {response.status}): not a JSON object")
     if response.status != _OK:
-        text = f": {answer['error']}" if isinstance(answer.get("error"), str) else ""
-        raise ServiceError(f"fail with status {response.status}{text}", str(answer.get("code") or "service_error"))
+        said = answer["error"] if isinstance(answer.get("error"), str) else ""
+        status = f"fail with status {response.status}"
+        code = str(answer.get("code") or "service_error")
+        raise ServiceError(f"{status}: {said}" if said else status, code, said)
     return answer
 
 

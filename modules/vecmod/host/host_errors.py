@@ -19,6 +19,11 @@ class HostError(Exception):
 
     code = "host"
 
+    @property
+    def reason(self) -> str:
+        """The message for somebody who knows already what was asked of whom."""
+        return str(self)
+
 
 class InvalidClass(HostError):
     """The class definition is refused; the message is Weaviate's where Weaviate has one."""
@@ -63,11 +68,20 @@ class InvalidSettings(HostError):
 
 
 class ServiceError(HostError):
-    """The service refused or failed; ``code`` is the service's own word where it gave one."""
+    """The service refused or failed; ``code`` and ``reason`` are the service's own words where it gave some.
 
-    def __init__(self, message: str, code: str = "service_error") -> None:
+    The message begins as Weaviate's does: ``fail with status 422: ...``.
+    """
+
+    def __init__(self, message: str, code: str = "service_error", reason: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self._reason = reason
+
+    @property
+    def reason(self) -> str:
+        """The message for somebody who knows already what was asked of whom."""
+        return self._reason or str(self)
 
 
 class ServiceUnreachable(HostError):

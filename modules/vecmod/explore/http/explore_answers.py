@@ -64,7 +64,7 @@ def host_error(_: Request, error: Exception) -> Response:
     status = next((number for kind, number in _STATUSES.items() if isinstance(error, kind)), 500)
     if isinstance(error, ServiceError) and error.code in _MEDIA_CODES:
         status = _UNPROCESSABLE
-    return json_answer({"error": str(error), "code": error.code}, status)
+    return json_answer({"error": error.reason, "code": error.code}, status)
 
 
 def http_error(_: Request, error: Exception) -> Response:

@@ -1,7 +1,7 @@
 """The decoder table: for each kind of medium, how the text on the wire, or the bytes it led to, become one."""
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -75,11 +75,8 @@ def _pictures(limits: MediaLimits, *, grey: bool = False, clipped: bool = False)
 
 
 def _sounds(limits: MediaLimits) -> Reader:
-    try:
+    with _ffmpeg("sounds", limits):
         from vecmod.serving.media.audio import open_sound  # noqa: PLC0415 -- an optional extra
-    except ImportError as error:
-        raise _missing("sounds") from error
-    _limit_memory(limits)
 
     def read(value: str | bytes) -> Opened:
         sound = open_sound(read_bytes(value), limits.sounds)
@@ -89,11 +86,8 @@ def _sounds(limits: MediaLimits) -> Reader:
 
 
 def _films(limits: MediaLimits) -> Reader:
-    try:
+    with _ffmpeg("films", limits):
         from vecmod.serving.media.video import open_film  # noqa: PLC0415 -- an optional extra
-    except ImportError as error:
-        raise _missing("films") from error
-    _limit_memory(limits)
 
     def read(value: str | bytes) -> Opened:
         film = open_film(read_bytes(value), limits.films)
@@ -110,17 +104,19 @@ def _motion(limits: MediaLimits) -> Reader:
     return read
 
 
-def _limit_memory(limits: MediaLimits) -> None:
-    from vecmod.serving.media.av_file import limit_blocks  # noqa: PLC0415 -- an optional extra
+@contextmanager
+def _ffmpeg(what: str, limits: MediaLimits) -> Iterator[None]:
+    """To import in what needs PyAV, with FFmpeg's memory limited."""
+    try:
+        from vecmod.serving.media.av_file import limit_blocks  # noqa: PLC0415 -- an optional extra
 
+        yield
+    except ImportError as error:
+        raise DecoderUnavailable(
+            f"{what} are read by PyAV, which is not installed: pip install 'vecmod[media]', "
+            "or name the modalities you need in VECMOD_TOWERS"
+        ) from error
     limit_blocks(limits.films.max_pixels)
-
-
-def _missing(what: str) -> DecoderUnavailable:
-    return DecoderUnavailable(
-        f"{what} are read by PyAV, which is not installed: pip install 'vecmod[media]', "
-        "or name the modalities you need in VECMOD_TOWERS"
-    )
 
 
 _MAKERS: dict[Kind, Callable[[MediaLimits], Reader]] = {
