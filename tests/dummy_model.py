@@ -25,6 +25,7 @@ class DummyModel:
         self.dimensions: Mapping[str, int] = {"image": 3}
         self.kinds: Mapping[str, Kind] = {"image": Kind.COLOUR}
         self.batch_sizes: Mapping[str, int] = {"image": 8}
+        self.streams: Mapping[str, int] = {"image": 1}
         self.advice: Mapping[str, str] = {}
         self.sizes: list[int] = []
         self.entered = threading.Event()

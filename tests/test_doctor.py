@@ -55,7 +55,7 @@ def test_models_that_would_be_served(environ: dict[str, str]) -> None:
     assert found[running.IMG2VEC].level is Level.NOTE
     assert "known here: builtin/efficientnet-lite0, resnet50" in found[running.IMG2VEC].says
     assert found["engine"] == Finding(Level.OK, "engine", found["engine"].says)
-    assert found["engine"].says.startswith("onnx on cpu, ")
+    assert found["engine"].says.startswith("onnx or openvino on cpu, ")
 
 
 def test_models_that_are_not_here_yet(environ: dict[str, str]) -> None:

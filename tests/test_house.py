@@ -23,6 +23,7 @@ TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
 DOORS = {
     "onnx": {"onnx_graph", "graph_ops"},
     "onnxruntime": {"onnx_engine"},
+    "openvino": {"openvino_engine"},
     "torch": {"torch_engine"},
     "safetensors": {"weights"},
     "huggingface_hub": {"hub"},

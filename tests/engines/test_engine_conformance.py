@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from vecmod.serving.engine.choose import EngineChoice, engine_name, load_engine
+from vecmod.serving.engine.choose import EngineChoice, engine_names, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
 from vecmod.serving.engine.network import ConvertedGraph, Network, Ops, Tensor, TrainedNetwork
 from vecmod.serving.engine.onnx_graph import cached_graph, write_graph
 
-ENGINES = ("onnx", "torch")
+GRAPH_ENGINES = ("onnx", "openvino")
+ENGINES = (*GRAPH_ENGINES, "torch")
 RANDOM = np.random.default_rng(7)
 WEIGHTS = {
     "wide.weight": RANDOM.normal(size=(6, 3, 3, 3)).astype(np.float32),
@@ -52,12 +53,12 @@ NETWORK = TrainedNetwork("every-operation", every_operation, (3, 16, 16), 6, "00
 @pytest.mark.parametrize("count", [1, 5])
 def test_every_operation(name: str, count: int, tmp_path: Path) -> None:
     batch = RANDOM.normal(size=(count, 3, 16, 16)).astype(np.float32)
-    engine = load_engine(NETWORK, EngineChoice(name, "cpu", 2, tmp_path))
-    vectors = engine.run(batch)
+    shared = load_engine(NETWORK, EngineChoice(name, "cpu", 2, tmp_path))
+    vectors, engine = shared.run(batch), shared.engine
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, by_hand(batch), atol=1e-5)
-    assert (engine.name, engine.device, engine.precision, engine.threads) == (name, "cpu", "fp32", 2)
-    engine.close()
+    assert (engine.name, engine.device, engine.precision, engine.split) == (name, "cpu", "fp32", (1, 2))
+    shared.close()
 
 
 def pooled_tokens(ops: Ops[Tensor], x: Tensor) -> Tensor:
@@ -132,16 +133,22 @@ def test_converted_graph(name: str, tmp_path: Path) -> None:
         load_engine(replace(graph, name="resnet50"), choice)
 
 
-def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", GRAPH_ENGINES)
+def test_a_damaged_graph_is_named(name: str, tmp_path: Path) -> None:
     path = tmp_path / "graph.onnx"
     path.write_bytes(b"not a graph")
     with pytest.raises(EngineUnavailable, match=r"graph\.onnx cannot be loaded"):
-        load_engine(ConvertedGraph("x", path, (3, 16, 16), 6), EngineChoice("onnx", "cpu", 1, tmp_path))
+        load_engine(ConvertedGraph("x", path, (3, 16, 16), 6), EngineChoice(name, "cpu", 1, tmp_path))
 
 
+@pytest.mark.parametrize("name", GRAPH_ENGINES)
 @pytest.mark.parametrize(("network", "expected"), [(every_operation, by_hand), (pooled_tokens, pooled_by_hand)])
 def test_numbers_beside_the_graph(
-    network: Network, expected: Callable[[np.ndarray], np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: Network,
+    expected: Callable[[np.ndarray], np.ndarray],
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As it must be above 2 GiB; shapes must stay in the graph, or it cannot be loaded."""
     monkeypatch.setattr("vecmod.serving.engine.onnx_graph._SMALL", 100)
@@ -151,27 +158,29 @@ def test_numbers_beside_the_graph(
     assert beside.stat().st_size >= 600
     graph = ConvertedGraph(NETWORK.name, path, (3, 16, 16), 6)
     batch = RANDOM.normal(size=(2, 3, 16, 16)).astype(np.float32)
-    engine = load_engine(graph, EngineChoice("onnx", "cpu", 1, tmp_path))
+    engine = load_engine(graph, EngineChoice(name, "cpu", 1, tmp_path))
     np.testing.assert_allclose(engine.run(batch), expected(batch), atol=1e-5)
     beside.unlink()
     with pytest.raises(EngineUnavailable, match=r"graph\.onnx cannot be loaded"):
-        load_engine(graph, EngineChoice("onnx", "cpu", 1, tmp_path))
+        load_engine(graph, EngineChoice(name, "cpu", 1, tmp_path))
 
 
+@pytest.mark.parametrize("name", GRAPH_ENGINES)
 @pytest.mark.parametrize("left", [0, 100, 1000])
-def test_a_damaged_graph_in_the_cache_is_made_again(left: int, tmp_path: Path) -> None:
+def test_a_damaged_graph_in_the_cache_is_made_again(left: int, name: str, tmp_path: Path) -> None:
     path = cached_graph(NETWORK, tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole[:left])
-    engine = load_engine(NETWORK, EngineChoice("onnx", "cpu", 1, tmp_path))
+    engine = load_engine(NETWORK, EngineChoice(name, "cpu", 1, tmp_path))
     batch = RANDOM.normal(size=(2, 3, 16, 16)).astype(np.float32)
     np.testing.assert_allclose(engine.run(batch), by_hand(batch), atol=1e-5)
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("name", GRAPH_ENGINES)
 @pytest.mark.parametrize("left", [None, 0, 1000])
 def test_numbers_that_are_lost_in_the_cache_are_made_again(
-    left: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    left: int | None, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vecmod.serving.engine.onnx_graph.BESIDE_LIMIT", 500)
     monkeypatch.setattr("vecmod.serving.engine.onnx_graph._SMALL", 100)
@@ -181,7 +190,7 @@ def test_numbers_that_are_lost_in_the_cache_are_made_again(
         beside.unlink()
     else:
         beside.write_bytes(beside.read_bytes()[:left])
-    engine = load_engine(NETWORK, EngineChoice("onnx", "cpu", 1, tmp_path))
+    engine = load_engine(NETWORK, EngineChoice(name, "cpu", 1, tmp_path))
     batch = RANDOM.normal(size=(2, 3, 16, 16)).astype(np.float32)
     np.testing.assert_allclose(engine.run(batch), by_hand(batch), atol=1e-5)
     assert len(list(path.parent.glob("*.data"))) == 1
@@ -189,7 +198,7 @@ def test_numbers_that_are_lost_in_the_cache_are_made_again(
 
 def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def choose(name: str, device: str = "cpu") -> str:
-        return engine_name(EngineChoice(name, device, 1, tmp_path))
+        return engine_names(EngineChoice(name, device, 1, tmp_path))[0]
 
     assert choose("auto") == "onnx"
     assert choose("torch") == "torch"

@@ -31,7 +31,7 @@ def reference() -> EfficientNet:
     return EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
 
 
-@pytest.mark.parametrize("engine", ["onnx", "torch"])
+@pytest.mark.parametrize("engine", ["onnx", "openvino", "torch"])
 def test_features_equal_the_reference(engine: str, recipe: Recipe, reference: EfficientNet, cache: Path) -> None:
     network = recipe.towers["image"].network
     batch = np.stack([prepared(b64(photo(name)), image_steps(recipe)) for name in PHOTOS])

@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_chinese_clip.write(tmp_path_factory.mktemp("chinese"))
 
 
-@pytest.fixture(scope="module", params=["onnx", "torch"])
+@pytest.fixture(scope="module", params=["onnx", "openvino", "torch"])
 def model(request: pytest.FixtureRequest, folder: Path, cache: Path) -> GraphModel:
     return loaded(read_folder(folder), request.param, cache)
 

@@ -32,7 +32,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return tiny_clip.write(tmp_path_factory.mktemp("tiny"), end=end, activation=activation)
 
 
-@pytest.fixture(scope="module", params=["onnx", "torch"])
+@pytest.fixture(scope="module", params=["onnx", "openvino", "torch"])
 def model(request: pytest.FixtureRequest, folder: Path, cache: Path) -> GraphModel:
     return loaded(clip(folder), request.param, cache)
 
@@ -168,7 +168,7 @@ def test_a_changed_description_makes_another_graph(folder: Path, cache: Path, tm
     assert np.abs(vectors_of(other, cache) - before).max() > 1e-3
 
 
-@pytest.mark.parametrize("engine", ["onnx", "torch"])
+@pytest.mark.parametrize("engine", ["onnx", "openvino", "torch"])
 def test_more_positions_than_there_are(engine: str, folder: Path, cache: Path, tmp_path: Path) -> None:
     """Found at start, by a text that fills the context, not by the first long one that somebody sends."""
     copy = changed(folder, tmp_path / "copy", "text_config", {"max_position_embeddings": 100})

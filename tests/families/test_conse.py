@@ -37,7 +37,7 @@ def recipe(cache: Path) -> Recipe:
     return conse_en(WeightsPlace(None, cache, offline=True))
 
 
-@pytest.fixture(scope="module", params=["onnx", "torch"])
+@pytest.fixture(scope="module", params=["onnx", "openvino", "torch"])
 def model(request: pytest.FixtureRequest, recipe: Recipe, cache: Path) -> GraphModel:
     return loaded(recipe, request.param, cache)
 

@@ -22,9 +22,9 @@ from multi2vec_bind.imagebind import networks, text_steps
 from multi2vec_bind.imagebind_config import HUGE, Config, read_config
 from multi2vec_bind.imagebind_weights import prepare, published
 from vecmod.serving.engine.choose import EngineChoice, load_engine
-from vecmod.serving.engine.engine import Engine
 from vecmod.serving.engine.network import TrainedNetwork
 from vecmod.serving.engine.onnx_graph import record
+from vecmod.serving.engine.shared import SharedEngine
 from vecmod.serving.model.clips import embed_clips
 from vecmod.serving.model.text_batch import pad_together, prepare_text
 from vecmod.serving.model.tokenizer import CLIP_VOCABULARY
@@ -58,8 +58,8 @@ def model_inputs() -> dict[str, tuple[str, Any]]:
 CASES = model_inputs()
 
 
-@pytest.fixture(scope="module", params=["onnx", "torch"])
-def engines(request: pytest.FixtureRequest, cache: Path) -> Iterator[dict[str, Engine]]:
+@pytest.fixture(scope="module", params=["onnx", "openvino", "torch"])
+def engines(request: pytest.FixtureRequest, cache: Path) -> Iterator[dict[str, SharedEngine]]:
     choice = EngineChoice(request.param, "cpu", 2, cache)
     found = networks(WeightsFile.at(WEIGHTS), CONFIG)
     loaded = {modality: load_engine(network, choice) for modality, network in found.items()}
@@ -74,12 +74,12 @@ def test_every_expected_vector_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_vectors_are_those_of_the_authors(case: str, engines: dict[str, Engine]) -> None:
+def test_vectors_are_those_of_the_authors(case: str, engines: dict[str, SharedEngine]) -> None:
     modality, clips = CASES[case]
     assert_equal(embed_clips(engines[modality].run, list(clips), most=4), OUTPUTS[case])
 
 
-def test_pictures_and_videos_in_one_run(engines: dict[str, Engine]) -> None:
+def test_pictures_and_videos_in_one_run(engines: dict[str, SharedEngine]) -> None:
     items = [*CASES["vision_image"][1], *CASES["vision_video"][1]]
     expected = np.concatenate([OUTPUTS["vision_image"], OUTPUTS["vision_video"]])
     assert [len(item) for item in items] == [1, 1, 2]
@@ -155,7 +155,7 @@ def test_long_texts_begin_as_they_do(vocabulary: Path) -> None:
     np.testing.assert_array_equal(prepare_text(" " * 20_000 + "a cat", steps).content, steps.tokenize("a cat").ids)
 
 
-def test_texts_to_vectors(engines: dict[str, Engine], vocabulary: Path) -> None:
+def test_texts_to_vectors(engines: dict[str, SharedEngine], vocabulary: Path) -> None:
     def vectors(*, lose_end: bool) -> np.ndarray:
         steps = text_steps(vocabulary, lose_end=lose_end)
         return engines["text"].run(pad_together([steps.tokenize(text).ids for text in TEXTS], steps))

@@ -56,7 +56,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_open_clip.write(tmp_path_factory.mktemp("plain"), quick=False)
 
 
-@pytest.fixture(scope="module", params=["onnx", "torch"])
+@pytest.fixture(scope="module", params=["onnx", "openvino", "torch"])
 def model(request: pytest.FixtureRequest, folder: Path, cache: Path) -> GraphModel:
     return loaded(open_clip(folder), request.param, cache)
 

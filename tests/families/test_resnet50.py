@@ -19,7 +19,7 @@ VECTORS = np.load(GOLDEN / "vectors.npz")
 INPUTS = np.load(GOLDEN / "preprocessed.npz")
 
 
-@pytest.fixture(scope="module", params=["onnx", "torch"])
+@pytest.fixture(scope="module", params=["onnx", "openvino", "torch"])
 def engine_service(request: pytest.FixtureRequest, cache: Path, seeded_weights: Path) -> Iterator[running.Caller]:
     server = running.img2vec(
         cache, MODEL_NAME="resnet50", VECMOD_MODEL_PATH=seeded_weights, VECMOD_ENGINE=request.param

@@ -20,7 +20,7 @@ from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import WeightsNotFound
 from vecmod.serving.run import weights_place
 
-ENGINES = ["onnx", "torch"]
+ENGINES = ["onnx", "openvino", "torch"]
 
 
 @pytest.fixture(scope="module", params=[("distilbert", "mean", 24), ("bert", "cls", 24), ("bert", "mean", 0)], ids=str)

@@ -59,7 +59,7 @@ def copy(first_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(first_folder, tmp_path / "copy"))
 
 
-@pytest.fixture(scope="module", params=["onnx", "torch"])
+@pytest.fixture(scope="module", params=["onnx", "openvino", "torch"])
 def model(request: pytest.FixtureRequest, folder: Path, cache: Path) -> GraphModel:
     return loaded(siglip(folder), request.param, cache)
 

@@ -16,8 +16,8 @@ from multi2vec_bind.conse_bind import conse_bind
 from pictures import b64, encoded, photo
 from recipes import loaded
 from vecmod.serving.engine.choose import EngineChoice, load_engine
-from vecmod.serving.engine.engine import Engine
 from vecmod.serving.engine.network import AnyNetwork
+from vecmod.serving.engine.shared import SharedEngine
 from vecmod.serving.model.graph_model import GraphModel
 from vecmod.serving.model.weights import WeightsPlace
 
@@ -122,7 +122,7 @@ def test_a_network_that_modalities_share_is_loaded_once(cache: Path) -> None:
     recipe = conse_bind(WeightsPlace(None, cache, offline=True))
     asked: list[AnyNetwork] = []
 
-    def load(network: AnyNetwork) -> Engine:
+    def load(network: AnyNetwork) -> SharedEngine:
         asked.append(network)
         return load_engine(network, EngineChoice("onnx", "cpu", 1, cache))
 

@@ -17,7 +17,7 @@ EXAMPLES: list[dict[str, Any]] = json.loads((FOLDER / "e2e/http_examples.json").
 ANSWERS = {"textVectors", *(answer for answer, _, _ in LISTS.values())}
 
 
-@pytest.fixture(scope="module", params=["onnx", "torch"])
+@pytest.fixture(scope="module", params=["onnx", "openvino", "torch"])
 def service(request: pytest.FixtureRequest, cache: Path) -> Iterator[running.Caller]:
     with running.in_thread(running.bind(cache, VECMOD_ENGINE=request.param)) as caller:
         yield caller

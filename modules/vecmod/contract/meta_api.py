@@ -4,13 +4,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class EngineMeta(BaseModel):
-    """The runtime in use."""
+    """The runtime in use; where modalities differ, that of the first."""
 
     name: str
     device: str
     precision: str
     threads: int
+    streams: int = Field(default=1, description="runs at once, each of so many threads")
     max_batch: int
+    measured: dict[str, float] = Field(
+        default_factory=dict,
+        description="inputs a second of what was tried at the first start: engine, streams, threads",
+    )
 
 
 class LimitsMeta(BaseModel):

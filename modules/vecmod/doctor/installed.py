@@ -1,6 +1,5 @@
 """What of vecmod's extras is installed."""
 
-import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -8,11 +7,13 @@ from importlib.util import find_spec
 
 from vecmod import __version__
 from vecmod.doctor.finding import Finding, Level
+from vecmod.serving.cores import usable_cores
 
 # Extra -> the package by which it is known, what it is imported as, and what it is for.
 _EXTRAS = {
     "serve": ("starlette", "starlette", "running the services"),
     "onnx": ("onnxruntime", "onnxruntime", "the engine on CPUs"),
+    "openvino": ("openvino", "openvino", "a second engine on x86 CPUs"),
     "torch": ("torch", "torch", "the engine on GPUs"),
     "text": ("tokenizers", "tokenizers", "models that read text"),
     "media": ("av", "av", "sounds and films"),
@@ -28,8 +29,7 @@ _EXTRAS = {
 
 def installed() -> Iterator[Finding]:
     """The machine, and each extra; none of them is needed by everybody."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {cores} cores"
+    system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {usable_cores()} cores"
     yield Finding(Level.OK, f"vecmod {__version__}", system)
     for extra, (package, library, purpose) in _EXTRAS.items():
         if find_spec(library):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vecmod.contract.environment import SettingsError
 from vecmod.doctor.finding import Environ, Finding, Level
-from vecmod.serving.engine.choose import engine_name
+from vecmod.serving.engine.choose import engine_names
 from vecmod.serving.engine.engine import EngineUnavailable
 from vecmod.serving.http.lifecycle import StartupFault
 from vecmod.serving.media.decode import Decoder, DecoderUnavailable
@@ -37,7 +37,7 @@ def service_side(environ: Environ) -> Iterator[Finding]:
 
 def _engine(settings: ServiceSettings) -> Finding:
     try:
-        name = engine_name(engine_choice(settings))
+        name = " or ".join(engine_names(engine_choice(settings)))
     except EngineUnavailable as error:
         return Finding(Level.WRONG, "engine", str(error))
     return Finding(Level.OK, "engine", f"{name} on {settings.device()}, {settings.cores()} threads")

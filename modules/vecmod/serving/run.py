@@ -13,7 +13,7 @@ import numpy as np
 
 from vecmod.contract.environment import SettingsError
 from vecmod.contract.meta_api import LimitsMeta
-from vecmod.serving.engine.choose import EngineChoice, engine_name, load_engine
+from vecmod.serving.engine.choose import EngineChoice, engine_names, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Pipeline
@@ -121,7 +121,7 @@ def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:
     """
     name, family = service.choose(service, settings)
     choice = engine_choice(settings)
-    engine_name(choice)
+    engine_names(choice)
     metrics = Metrics()
     lifecycle = Lifecycle(
         load=partial(load_pipeline, family, settings, metrics),
@@ -168,7 +168,13 @@ def load_model(family: Family, settings: ServiceSettings) -> Model:
     """The model of a family, in the chosen engine."""
     choice = engine_choice(settings)
     recipe = adjusted(family(weights_place(settings)), settings)
-    _log.info("loading %s (%s; licence %s) into %s", recipe.name, recipe.revision, recipe.licence, engine_name(choice))
+    _log.info(
+        "loading %s (%s; licence %s) into %s",
+        recipe.name,
+        recipe.revision,
+        recipe.licence,
+        " or ".join(engine_names(choice)),
+    )
     return GraphModel(recipe, lambda network: load_engine(network, choice), settings.max_batch)
 
 
@@ -189,7 +195,8 @@ def adjusted(recipe: Recipe, settings: ServiceSettings) -> Recipe:
 
 def engine_choice(settings: ServiceSettings) -> EngineChoice:
     """What the settings say about engines."""
-    return EngineChoice(settings.engine, settings.device(), settings.cores(), settings.cache_dir.expanduser())
+    cache = settings.cache_dir.expanduser()
+    return EngineChoice(settings.engine, settings.device(), settings.cores(), cache, settings.streams)
 
 
 def weights_place(settings: ServiceSettings) -> WeightsPlace:

@@ -1,6 +1,5 @@
 """Every variable of a service: the only place in this wing where the environment is given a meaning."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from vecmod.contract.environment import read_settings, split_names
+from vecmod.serving.cores import usable_cores
 from vecmod.serving.media.limits import AudioLimits, ImageLimits, ImuLimits, MediaLimits, VideoLimits
 from vecmod.serving.media.url_rules import UrlRules
 
@@ -67,8 +67,15 @@ class ServiceSettings(BaseModel):
         Path("~/.cache/vecmod"), alias="VECMOD_CACHE_DIR", description="downloads and converted graphs"
     )
     offline: Switch = Field(False, alias="VECMOD_OFFLINE", description="forbid every download of models")
-    engine: Literal["auto", "onnx", "torch"] = Field("auto", alias="VECMOD_ENGINE", description="runtime")
-    threads: Positive | None = Field(None, alias="VECMOD_THREADS", description="threads of one run; empty: all cores")
+    engine: Literal["auto", "onnx", "openvino", "torch"] = Field(
+        "auto", alias="VECMOD_ENGINE", description="runtime; auto: of those installed the fastest, once measured"
+    )
+    threads: Positive | None = Field(
+        None, alias="VECMOD_THREADS", description="threads in all; empty: one for each core"
+    )
+    streams: Positive | None = Field(
+        None, alias="VECMOD_STREAMS", description="runs of the model at once, which share the threads; empty: measured"
+    )
     max_batch: Positive | None = Field(
         None, alias="VECMOD_MAX_BATCH", description="items in one run; empty: the model's"
     )
@@ -142,11 +149,8 @@ class ServiceSettings(BaseModel):
         return read_settings(cls, environ)
 
     def cores(self) -> int:
-        """Threads of one run of the model, and threads that decode beside it."""
-        if self.threads:
-            return self.threads
-        # Not every system can say which cores this process may use.
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        """Threads that run the model, and threads that decode beside it."""
+        return self.threads or usable_cores()
 
     def media_limits(self) -> MediaLimits:
         """What media may be."""

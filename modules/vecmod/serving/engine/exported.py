@@ -47,7 +47,7 @@ class ExportedEngine:
         self.name = runner.name
         self.device = runner.device
         self.precision = runner.precision
-        self.threads = runner.threads
+        self.split = runner.split
         self._runner = runner
         self._pad_id = graph.pad_id
         self._inputs, outputs = runner.names()

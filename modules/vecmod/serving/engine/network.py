@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 Tensor = TypeVar("Tensor")
 Weights = Mapping[str, NDArray[np.float32]]
 Shape = tuple[int | str, ...]
+# By this key a graph file that we wrote says in its metadata which network it holds.
+NAME_KEY = "vecmod.network"
 
 
 class Gelu(StrEnum):

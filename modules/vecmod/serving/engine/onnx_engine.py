@@ -1,12 +1,11 @@
 """The onnxruntime engine: default on CPUs. The one door to ``onnxruntime``."""
 
-import logging
 import os
 from pathlib import Path
 
-from vecmod.serving.engine.engine import Engine, EngineUnavailable, FloatArray, Inputs
-from vecmod.serving.engine.exported import ExportedEngine, TensorInfo
-from vecmod.serving.engine.network import AnyNetwork, ExportedGraph, TrainedNetwork
+from vecmod.serving.engine.engine import EngineUnavailable, FloatArray, Inputs, Split
+from vecmod.serving.engine.exported import TensorInfo
+from vecmod.serving.engine.network import NAME_KEY
 
 # Since 1.31 its Linux builds call their maker; only this, set before the import, keeps them from it.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -22,23 +21,20 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     RuntimeException,
 )
 
-# Written into the file's metadata by onnx_graph, which is not imported here: serving a converted graph does
-# not need the `onnx` package.
-NAME_KEY = "vecmod.network"
-_log = logging.getLogger(__name__)
 _UNLOADABLE = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented, RuntimeException)
 
 
 class OnnxEngine:
-    """A graph in an onnxruntime session on the CPU, fp32."""
+    """A graph in an onnxruntime session on the CPU, fp32, which several threads may run at once."""
 
     name = "onnx"
     device = "cpu"
     precision = "fp32"
 
-    def __init__(self, graph: Path, threads: int) -> None:
+    def __init__(self, graph: Path, split: Split) -> None:
+        self.split = split
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads = threads
+        options.intra_op_num_threads = split.threads
         options.inter_op_num_threads = 1
         # Spinning threads would take the cores from the ones that decode the next pictures.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -71,51 +67,3 @@ class OnnxEngine:
     def close(self) -> None:
         """Free the session."""
         del self._session
-
-
-def load_onnx(network: AnyNetwork, cache: Path, threads: int) -> Engine:
-    """Load a network, converting it on first use, or a graph that was converted earlier or exported by others.
-
-    Raises:
-        EngineUnavailable: if the graph cannot be read or is another network's.
-    """
-    if isinstance(network, ExportedGraph):
-        return ExportedEngine(network, OnnxEngine(network.path, threads))
-    if isinstance(network, TrainedNetwork):
-        return _load_converted(network, cache, threads)
-    engine = OnnxEngine(network.path, threads)
-    if engine.network_name() != network.name:
-        found = engine.network_name() or "no network that vecmod converted"
-        raise EngineUnavailable(f"{network.path} holds {found}, not {network.name}; write it with vecmod convert")
-    return engine
-
-
-def _load_converted(network: TrainedNetwork, cache: Path, threads: int) -> OnnxEngine:
-    path = _converted(network, cache)
-    try:
-        return OnnxEngine(path, threads)
-    except EngineUnavailable as error:
-        _log.warning("%s; converting it anew", error)
-        _forget(path)
-        return OnnxEngine(_converted(network, cache), threads)
-
-
-def _converted(network: TrainedNetwork, cache: Path) -> Path:
-    try:
-        from vecmod.serving.engine.onnx_graph import cached_graph  # noqa: PLC0415 -- only conversion needs `onnx`
-    except ImportError as error:
-        raise EngineUnavailable(
-            "converting weights needs the package onnx: pip install 'vecmod[onnx]', or mount a converted graph"
-        ) from error
-    try:
-        return cached_graph(network, cache)
-    except OSError as error:
-        raise EngineUnavailable(
-            f"the converted graph cannot be written to {cache}: {error}; set VECMOD_CACHE_DIR"
-        ) from error
-
-
-def _forget(path: Path) -> None:
-    from vecmod.serving.engine.onnx_graph import forget_graph  # noqa: PLC0415 -- as above
-
-    forget_graph(path)

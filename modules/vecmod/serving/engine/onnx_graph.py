@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from onnx import ModelProto, StringStringEntryProto, TensorProto, helper, numpy_helper
 
 from vecmod.serving.engine.graph_ops import GraphOps
-from vecmod.serving.engine.network import TrainedNetwork
+from vecmod.serving.engine.network import NAME_KEY, TrainedNetwork
 
 # Widely readable versions: every onnxruntime since 1.13 and OpenVINO since 2023 take them.
 OPSET = 17
 IR_VERSION = 8
 # Part of the cache key: raise it when the recording below changes, so that older files are not reused.
 RECORDER = 3
-NAME_KEY = "vecmod.network"
 DIGEST_KEY = "vecmod.weights_sha256"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from vecmod.serving.engine.engine import EngineUnavailable, FloatArray, Inputs
+from vecmod.serving.engine.engine import EngineUnavailable, FloatArray, Inputs, Split
 from vecmod.serving.engine.network import AnyNetwork, Gelu, TrainedNetwork, Weights
 
 
@@ -179,13 +179,13 @@ class TorchEngine:
     name = "torch"
     precision = "fp32"
 
-    def __init__(self, network: TrainedNetwork, device: str, threads: int) -> None:
+    def __init__(self, network: TrainedNetwork, device: str, split: Split) -> None:
         self.device = device
-        self.threads = threads
+        self.split = split
         self._device = torch.device(device)
         self._network = network.network
         self._ops = TorchOps(network.load(), self._device)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(split.threads)
         self.run(_blank(network))
         self._ops.forget_others()
 
@@ -210,7 +210,7 @@ def _blank(network: TrainedNetwork) -> Inputs:
     return np.zeros((1, *shape), network.input_type)
 
 
-def load_torch(network: AnyNetwork, device: str, threads: int) -> TorchEngine:
+def load_torch(network: AnyNetwork, device: str, split: Split) -> TorchEngine:
     """Load a network on a device such as ``cpu`` or ``cuda:0``.
 
     Raises:
@@ -227,4 +227,4 @@ def load_torch(network: AnyNetwork, device: str, threads: int) -> TorchEngine:
             f"ENABLE_CUDA asks for {device}, but torch {torch.__version__} sees no CUDA device; "
             "give the container a GPU (docker run --gpus all) or unset ENABLE_CUDA"
         )
-    return TorchEngine(network, device, threads)
+    return TorchEngine(network, device, split)

@@ -1,13 +1,13 @@
 """The one model for every family whose recipe is pure data."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from vecmod.contract.meta_api import EngineMeta, ModelMeta
-from vecmod.serving.engine.engine import Engine, FloatArray, Inputs
+from vecmod.serving.engine.engine import FloatArray, Inputs
 from vecmod.serving.engine.network import AnyNetwork
+from vecmod.serving.engine.shared import SharedEngine
 from vecmod.serving.medium import Kind, Medium
 from vecmod.serving.model.clips import embed_clips
 from vecmod.serving.model.recipe import Recipe
@@ -20,21 +20,24 @@ class GraphModel:
     Args:
         recipe: the model.
         load: turns a network into an engine.
-        max_batch: inputs in one run; None takes the recipe's best.
+        max_batch: inputs in one run; None takes what was measured, else the recipe's best.
     """
 
-    def __init__(self, recipe: Recipe, load: Callable[[AnyNetwork], Engine], max_batch: int | None) -> None:
+    def __init__(self, recipe: Recipe, load: Callable[[AnyNetwork], SharedEngine], max_batch: int | None) -> None:
         self._recipe = recipe
         self._steps = {modality: tower.steps for modality, tower in recipe.towers.items()}
         networks = {modality: tower.network for modality, tower in recipe.towers.items()}
-        engines = {network: _Turns(load(network)) for network in dict.fromkeys(networks.values())}
+        engines = {network: load(network) for network in dict.fromkeys(networks.values())}
         self._engines = {modality: engines[network] for modality, network in networks.items()}
-        self._most = max_batch or recipe.best_batch
+        self._most = {name: max_batch or engine.batch or recipe.best_batch for name, engine in self._engines.items()}
         self.dimensions: Mapping[str, int] = {modality: network.dim for modality, network in networks.items()}
         self.kinds: Mapping[str, Kind] = {modality: steps.kind for modality, steps in self._steps.items()}
         self.advice = recipe.advice
         self.batch_sizes: Mapping[str, int] = {
-            modality: max(1, self._most // steps.clips) for modality, steps in self._steps.items()
+            modality: max(1, self._most[modality] // steps.clips) for modality, steps in self._steps.items()
+        }
+        self.streams: Mapping[str, int] = {
+            modality: engine.engine.split.streams for modality, engine in self._engines.items()
         }
 
     def prepare(self, modality: str, medium: Medium) -> Prepared:
@@ -50,7 +53,7 @@ class GraphModel:
             return scale(engine.run(batch))
 
         # Of several vectors that were scaled, the mean is shorter again.
-        return scale(embed_clips(run, items, self._most)) if steps.clips > 1 else run(steps.batch(items))
+        return scale(embed_clips(run, items, self._most[modality])) if steps.clips > 1 else run(steps.batch(items))
 
     def blank(self, modality: str) -> Inputs:
         """An item without content, prepared."""
@@ -58,7 +61,8 @@ class GraphModel:
 
     def meta(self) -> ModelMeta:
         """The truth about model and engine."""
-        engine = next(iter(self._engines.values())).engine
+        shared = next(iter(self._engines.values()))
+        engine = shared.engine
         return ModelMeta(
             family=self._recipe.name,
             revision=self._recipe.revision,
@@ -71,28 +75,18 @@ class GraphModel:
                 name=engine.name,
                 device=engine.device,
                 precision=engine.precision,
-                threads=engine.threads,
-                max_batch=self._most,
+                threads=engine.split.threads,
+                streams=engine.split.streams,
+                max_batch=next(iter(self._most.values())),
+                measured=shared.measured,
             ),
             official=dict(self._recipe.official_meta),
         )
 
     def close(self) -> None:
         """Free the engines."""
-        for turns in dict.fromkeys(self._engines.values()):
-            turns.engine.close()
-
-
-class _Turns:
-    """An engine that is called from one thread at a time, though several modalities may have it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._lock = threading.Lock()
-
-    def run(self, batch: Inputs) -> FloatArray:
-        with self._lock:
-            return self.engine.run(batch)
+        for engine in dict.fromkeys(self._engines.values()):
+            engine.close()
 
 
 def _unit(vectors: FloatArray) -> FloatArray:

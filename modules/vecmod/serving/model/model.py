@@ -10,18 +10,20 @@ from vecmod.serving.model.steps import Prepared
 
 
 class Model(Protocol):
-    """A loaded model; ``prepare`` is called from many threads, ``embed`` from one for each modality.
+    """A loaded model; both ``prepare`` and ``embed`` are called from many threads.
 
     Attributes:
         dimensions: numbers of a vector, by modality.
         kinds: which medium it wants, by modality.
         batch_sizes: items in one call of ``embed`` beyond which throughput no longer grows, by modality.
+        streams: calls of ``embed`` that may run at once, by modality; more would only wait for each other.
         advice: for modalities that it does not embed: what to do about it.
     """
 
     dimensions: Mapping[str, int]
     kinds: Mapping[str, Kind]
     batch_sizes: Mapping[str, int]
+    streams: Mapping[str, int]
     advice: Mapping[str, str]
 
     def prepare(self, modality: str, medium: Medium) -> Prepared:
