@@ -13,8 +13,11 @@ import numpy as np
 
 from vecmod.contract.environment import SettingsError
 from vecmod.contract.meta_api import LimitsMeta
+from vecmod.serving.calibration import calibration_samples
 from vecmod.serving.engine.choose import EngineChoice, engine_names, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
+from vecmod.serving.engine.network import AnyNetwork
+from vecmod.serving.engine.shared import SharedEngine
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Pipeline
 from vecmod.serving.http.admission import Door, DoorLimits
@@ -175,7 +178,12 @@ def load_model(family: Family, settings: ServiceSettings) -> Model:
         recipe.licence,
         " or ".join(engine_names(choice)),
     )
-    return GraphModel(recipe, lambda network: load_engine(network, choice), settings.max_batch)
+    steps = {tower.network: tower.steps for tower in recipe.towers.values()}
+
+    def load(network: AnyNetwork) -> SharedEngine:
+        return load_engine(network, choice, calibration_samples(steps[network], settings.calibration))
+
+    return GraphModel(recipe, load, settings.max_batch)
 
 
 def adjusted(recipe: Recipe, settings: ServiceSettings) -> Recipe:
@@ -196,7 +204,9 @@ def adjusted(recipe: Recipe, settings: ServiceSettings) -> Recipe:
 def engine_choice(settings: ServiceSettings) -> EngineChoice:
     """What the settings say about engines."""
     cache = settings.cache_dir.expanduser()
-    return EngineChoice(settings.engine, settings.device(), settings.cores(), cache, settings.streams)
+    return EngineChoice(
+        settings.engine, settings.device(), settings.cores(), cache, settings.streams, settings.precision
+    )
 
 
 def weights_place(settings: ServiceSettings) -> WeightsPlace:
