@@ -124,4 +124,4 @@ def test_on_a_phone_it_fits(browser: Browser, empty_explorer: str, holiday: Path
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE[0]
-        assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= PHONE[0]
+        assert tab.width() <= PHONE[0]
