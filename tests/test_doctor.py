@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def test_what_is_installed() -> None:
     found = by_name(installed())
     assert all(finding.level is Level.OK for finding in found.values())
     assert found["media"].says.startswith("av 1")
+
+
+def test_every_extra_is_looked_at() -> None:
+    extras = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert set(room._EXTRAS) == extras.keys() - {"demo", "dev"}
+    for extra, (package, _, _) in room._EXTRAS.items():
+        assert any(one.startswith(f"{package}>") for one in extras[extra])
 
 
 def test_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
