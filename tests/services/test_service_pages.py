@@ -178,6 +178,21 @@ def test_a_film_and_one_of_its_pictures(browser: Browser, film_service: running.
         assert near > cosine(copied(tab, "A"), copied(tab, "B")) + 0.1
 
 
+def test_vectors_are_copied_where_there_is_no_clipboard(browser: Browser, clip_service: running.Caller) -> None:
+    """On any address but localhost, over plain HTTP."""
+    with opened(browser, clip_service.url) as tab:
+        tab.page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+        show(tab)
+        text = side(tab, "A").get_by_label("Text", exact=True)
+        text.fill("a cat")
+        embed(tab)
+        side(tab, "A").get_by_role("button", name="Copy the vector").click()
+        expect(side(tab, "A").get_by_role("button", name="Copied")).to_be_visible()
+        text.fill("")
+        text.press("Control+v")
+        assert len(json.loads(text.input_value())) == 384
+
+
 def test_one_alone_or_none(clip_tab: Opened) -> None:
     embed(clip_tab)
     expect(clip_tab.page.locator("#alike")).to_have_text("Nothing to embed: write a text, or choose a file.")
