@@ -110,6 +110,25 @@ def test_a_port_that_is_taken(environ: dict[str, str]) -> None:
     assert f"127.0.0.1:{port} is not free" in found.says
 
 
+def test_a_service_at_the_port_is_told(environ: dict[str, str], service: running.Caller) -> None:
+    found = by_name(service_side({**environ, "VECMOD_PORT": service.url.rpartition(":")[2]}))["port"]
+    assert f"img2vec-neural answers there, which serves {running.BUILTIN} and is ready" in found.says
+
+
+def test_a_port_that_is_taken_by_something_else_on_ipv6(environ: dict[str, str]) -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::1", 0))
+        port = str(taken.getsockname()[1])
+        found = by_name(service_side({**environ, "VECMOD_HOST": "::1", "VECMOD_PORT": port}))["port"]
+    assert found.says.endswith("is a service running already?")
+
+
+def test_services_that_commands_would_ask(environ: dict[str, str], service: running.Caller) -> None:
+    found = by_name(host_side({**environ, "IMAGE_INFERENCE_API": service.url}))
+    assert found["img2vec-neural"] == Finding(Level.OK, "img2vec-neural", f"{service.url} is ready")
+    assert "multi2vec-clip" not in found
+
+
 def test_services_that_answer_and_that_do_not(environ: dict[str, str], service: running.Caller) -> None:
     asked = {
         **environ,
