@@ -19,7 +19,7 @@ from typesense_server import KEY, TypesenseServer
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.stem: path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
-LINKED = [*DOCS.values(), *ROOT.glob("*/README.md"), ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md"]
+LINKED = [*DOCS.values(), *ROOT.glob("*2vec-*/README.md"), ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md"]
 CLIP = "http://127.0.0.1:8081"
 
 

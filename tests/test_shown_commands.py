@@ -28,7 +28,7 @@ from vecmod.host.host_settings import HostSettings
 from vecmod.host.module_host import ModuleHost
 
 # multi2vec-bind's README is test_bind_readme's.
-DOCS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+DOCS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*2vec-*/README.md")]
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in sorted(DOCS)}
 BIND = "multi2vec-bind/README.md"
 OPERATORS = "no engine and no cluster here; tests/test_operators_docs.py holds what they name against what there is"
