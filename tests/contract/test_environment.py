@@ -41,7 +41,7 @@ def test_every_bad_value_is_named() -> None:
         ServiceSettings.read({"VECMOD_PORT": "70000", "VECMOD_ENGINE": "magic", "OTHER": "x"})
     first, second = str(caught.value).splitlines()
     assert first.startswith("VECMOD_PORT='70000' cannot be used:")
-    assert "'auto', 'onnx' or 'torch'" in second
+    assert "'auto', 'onnx', 'openvino' or 'torch'" in second
 
 
 def test_both_wings_know_all_our_names() -> None:

@@ -100,7 +100,13 @@ def test_it_says_what_it_is(browser: Browser, caller: running.Caller) -> None:
         assert tab.page.title() == tab.page.get_by_role("heading", level=1).inner_text() == meta["service"]
         facts = tab.page.locator("#model").inner_text()
         (numbers,) = set(details["dimensions"].values())
-        for words in (details["family"], details["licence"], details["revision"], f"{numbers} numbers", details["engine"]["name"]):
+        for words in (
+            details["family"],
+            details["licence"],
+            details["revision"],
+            f"{numbers} numbers",
+            details["engine"]["name"],
+        ):
             assert words in facts
         assert ", ".join(MODALITIES[meta["service"]]) in facts
         assert ("of length 1" in facts) == details["normalized"]
