@@ -62,7 +62,7 @@ def refuse_unknown(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in OUR_VARIABLES:
             near = difflib.get_close_matches(name, OUR_VARIABLES, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "; remove it, or see README.md for the known ones"
+            hint = f"; did you mean {near[0]}?" if near else "; remove it, or see docs/variables.md for the known ones"
             raise SettingsError(f"{name} is not a variable vecmod knows{hint}")
 
 
