@@ -29,10 +29,9 @@ format: $(VENV)/.dev  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev  ## throughput against one picture at a time under a lock
-	$(BIN)/python tests/bench/bench_batching.py
-	$(BIN)/python tests/bench/bench_clip.py
-	$(BIN)/python tests/bench/bench_bind.py
+bench: $(VENV)/.dev  ## the services against the official way: half an hour, on a machine that does nothing else
+	$(BIN)/python tests/bench/bench_services.py --output docs/speed.json
+	$(BIN)/python tests/bench/plot_speed.py docs/speed.json docs/speed.png
 
 sizes: $(VENV)/.dev  ## what each image weighs without weights, and that it holds nothing it must not
 	$(BIN)/python tests/bench/image_sizes.py

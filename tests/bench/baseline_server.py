@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
+import torch
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vecmod.contract.modality import MODALITIES
-from vecmod.serving.engine.engine import Inputs
+from vecmod.serving.engine.engine import FloatArray, Inputs
 from vecmod.serving.media.decode import Decoder
 from vecmod.serving.run import find_service, load_model
 from vecmod.serving.service_settings import ServiceSettings
@@ -34,6 +35,8 @@ class Baseline:
         settings = ServiceSettings.read({**os.environ, "VECMOD_ENGINE": "torch"})
         found = find_service(service)
         self.model = load_model(found.choose(found, settings).family, settings)
+        for engine in {shared.engine for shared in self.model._engines.values()}:  # type: ignore[attr-defined]
+            _keep_gradients(engine)
         self.decoder = Decoder(settings.media_limits(), self.model.kinds.values())
         self.pool = ThreadPoolExecutor(_THREADS)
         self.lock = threading.Lock()
@@ -66,6 +69,18 @@ class Baseline:
         lists = {modality.plural: [body[modality.name]] for modality in MODALITIES if body.get(modality.name)}
         (vector,) = (one for vectors in (await self.answer(lists)).values() for one in vectors)
         return JSONResponse({"id": body.get("id", ""), "vector": vector, "dim": len(vector)})
+
+
+def _keep_gradients(engine: Any) -> None:
+    """The official containers do not say that nothing is to be learned, so torch remembers each run as if it were."""
+    weights = engine._ops._weights
+    weights.update({name: weight.clone().requires_grad_() for name, weight in weights.items()})
+
+    def run(batch: Inputs) -> FloatArray:
+        vectors: FloatArray = engine._network(engine._ops, torch.from_numpy(batch)).detach().numpy()
+        return vectors
+
+    engine.run = run
 
 
 def app_of(service: str) -> Starlette:

@@ -3,7 +3,7 @@
 Baseline: `baseline_server.py`, which works as the official container does; both over HTTP, each a process of its own,
 in turns. One item in a request, as Weaviate sends them.
 
-    make bench
+    .venv/bin/python tests/bench/bench_bind.py
 """
 
 import argparse
@@ -20,23 +20,26 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import random_imagebind
 import running
+from bench import loads
 from bench.side_by_side import CALLERS, Way, compare, report
 from bind_golden import raw
-from pictures import SAMPLES, b64
 
 TINY = "tiny"
 SIZES = (TINY, "base")
+_ITEMS = 256
 
 
 def items() -> dict[str, list[str]]:
     """By the name of the list: what is sent."""
-    photos = [b64(file.read_bytes()) for file in sorted((SAMPLES / "photos").glob("*.jpg"))[:8]]
+    photos = loads.photos(_ITEMS, (400, 300))
+    chirps = [raw("audio", name) for name in ("chirp_16k_mono_5s.wav", "chirp_44k1_stereo_2s6.wav")]
+    films = [raw("video", name) for name in ("landscape_320x240_15fps_3s.mp4", "vfr_240x180_9s.mp4")]
     return {
-        "texts": [f"a photo of a {thing}" for thing in ("cat", "dog", "boat", "tree", "house", "car", "bird", "sea")],
+        "texts": loads.texts(),
         "images": photos,
-        "audio": [b64(raw("audio", name)) for name in ("chirp_16k_mono_5s.wav", "chirp_44k1_stereo_2s6.wav")],
-        "video": [b64(raw("video", name)) for name in ("landscape_320x240_15fps_3s.mp4", "vfr_240x180_9s.mp4")],
-        "imu": [b64(raw("imu", name)) for name in ("imu_1500.csv", "imu_2000.csv")],
+        "audio": loads.sounds(chirps, _ITEMS),
+        "video": loads.films(films, _ITEMS),
+        "imu": loads.tables([raw("imu", name) for name in ("imu_1500.csv", "imu_2000.csv")], _ITEMS),
         "thermal": photos,
         "depth": photos,
     }
