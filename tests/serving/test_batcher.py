@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from vecmod.contract.errors import EngineFault
+from vecmod.contract.errors import EngineFault, Unavailable
 from vecmod.serving.flow.batcher import Batcher, BatchReport
+from vecmod.serving.flow.lanes import Priority, Turn
 
 
 class Engine:
@@ -103,3 +104,71 @@ def test_close_answers_what_was_submitted(engine: Engine) -> None:
     engine.go.set()
     closing.join(5)
     assert [future.result(0) for future in futures] == [2 * item for item in range(8)]
+
+
+def test_queries_overtake(engine: Engine) -> None:
+    batcher, _ = start(engine, max_batch=2)
+    imports = hold_and_submit(engine, batcher, [1, 2, 3])
+    queries = [batcher.submit(item, Turn(Priority.QUERY)) for item in (11, 12)]
+    engine.go.set()
+    assert [future.result(5) for future in (*imports, *queries)] == [0, 2, 4, 6, 22, 24]
+    batcher.close()
+    assert engine.batches == [[0], [11, 12], [1, 2], [3]]
+
+
+def test_the_late_are_told_and_cost_nothing(engine: Engine) -> None:
+    batcher, _ = start(engine)
+    futures = hold_and_submit(engine, batcher, [1])
+    late = batcher.submit(2, Turn(deadline=time.monotonic() + 0.01))
+    time.sleep(0.02)
+    engine.go.set()
+    assert futures[1].result(5) == 2
+    with pytest.raises(Unavailable, match="VECMOD_MAX_WAIT"):
+        late.result(5)
+    batcher.close()
+    assert engine.batches == [[0], [1]]
+
+
+def test_the_late_can_be_told_while_the_engine_is_busy(engine: Engine) -> None:
+    batcher, _ = start(engine)
+    futures = hold_and_submit(engine, batcher, [1])
+    late = batcher.submit(2, Turn(deadline=time.monotonic()))
+    time.sleep(0.001)
+    batcher.refuse_late()
+    assert isinstance(late.exception(0), Unavailable)
+    assert not futures[0].done()
+    engine.go.set()
+    assert futures[1].result(5) == 2
+    batcher.close()
+    assert engine.batches == [[0], [1]]
+
+
+def test_workers_run_at_once() -> None:
+    """Each waits for the other two: with fewer threads, none would come through."""
+    together = threading.Barrier(3)
+
+    def run(items: Sequence[int]) -> list[int]:
+        together.wait(10)
+        return [2 * item for item in items]
+
+    batcher: Batcher[int, int] = Batcher(run, 1, lambda _: None, workers=3)
+    futures = [batcher.submit(item) for item in range(6)]
+    assert [future.result(10) for future in futures] == [0, 2, 4, 6, 8, 10]
+    batcher.close()
+
+
+def test_everybody_gets_their_own_whoever_leaves(engine: Engine) -> None:
+    batcher: Batcher[int, int] = Batcher(engine.run, 8, lambda _: None, workers=4)
+
+    def call(caller: int) -> int:
+        wrong = 0
+        for number in range(100):
+            item = 1000 * caller + 100 + number
+            future = batcher.submit(item, Turn(Priority.QUERY if caller % 2 else Priority.IMPORT))
+            left = number % 3 == 0 and future.cancel()
+            wrong += not left and future.result(10) != 2 * item
+        return wrong
+
+    with ThreadPoolExecutor(64) as callers:
+        assert sum(callers.map(call, range(64))) == 0
+    batcher.close()
