@@ -154,6 +154,7 @@ def service_of(
     door: DoorLimits = DOOR,
     drain: tuple[float, int] = (0.2, 20),
     remote: RemoteFiles = NO_URLS,
+    max_wait: float = 50.0,
 ) -> GracefulServer:
     """A service around any model, without settings and weights."""
     metrics = Metrics()
@@ -164,7 +165,7 @@ def service_of(
         return Pipeline(made, decoder, metrics, workers=4, remote=remote)
 
     lifecycle = Lifecycle(load, on_failure=lambda: server.stop())
-    app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics))
+    app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics, max_wait))
     server = GracefulServer(app, lifecycle, ("127.0.0.1", 0), keep_alive=120, drain=drain)
     return server
 

@@ -13,8 +13,12 @@ import numpy as np
 
 from vecmod.contract.environment import SettingsError
 from vecmod.contract.meta_api import LimitsMeta
+from vecmod.contract.modality import TEXT
 from vecmod.serving.engine.choose import EngineChoice, engine_names, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
+from vecmod.serving.engine.network import AnyNetwork
+from vecmod.serving.engine.shared import SharedEngine
+from vecmod.serving.flow.background import in_background
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Pipeline
 from vecmod.serving.http.admission import Door, DoorLimits
@@ -135,6 +139,7 @@ def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:
             _limits(settings),
             lifecycle,
             metrics,
+            settings.max_wait,
             read_token_table(settings.cache_dir.expanduser()),
             settings.url_strings,
         )
@@ -175,7 +180,14 @@ def load_model(family: Family, settings: ServiceSettings) -> Model:
         recipe.licence,
         " or ".join(engine_names(choice)),
     )
-    return GraphModel(recipe, lambda network: load_engine(network, choice), settings.max_batch)
+    words = recipe.towers[TEXT.name].network if TEXT.name in recipe.towers else None
+
+    def load(network: AnyNetwork) -> SharedEngine:
+        # A runtime's threads have the priority of the one that makes them, which for media is a lower one.
+        alone = words is None or network is words
+        return load_engine(network, choice) if alone else in_background(lambda: load_engine(network, choice))
+
+    return GraphModel(recipe, load, settings.max_batch)
 
 
 def adjusted(recipe: Recipe, settings: ServiceSettings) -> Recipe:

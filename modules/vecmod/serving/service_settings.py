@@ -130,6 +130,9 @@ class ServiceSettings(BaseModel):
     url_timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
         10.0, alias="VECMOD_URL_TIMEOUT", description="time for one fetch with all its redirects, seconds"
     )
+    max_wait: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        50.0, alias="VECMOD_MAX_WAIT", description="an item may wait for its turn, seconds; beyond it 503"
+    )
     body_timeout: Seconds = Field(
         30.0, alias="VECMOD_BODY_TIMEOUT", description="time for a body, seconds, plus one for each 64 KiB"
     )
