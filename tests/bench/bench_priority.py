@@ -30,7 +30,7 @@ _PAUSE = 0.02
 
 def texts(caller: running.Caller, seconds: float) -> list[float]:
     """Seconds that each of many queries took, one after the other."""
-    took = []
+    took: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         body = json.dumps({"texts": [f"a photo of {len(took)} cats on the sofa at {time.time_ns()}"]}).encode()

@@ -83,7 +83,7 @@ def test_an_engine_fault_answers_everyone_and_fails_alone() -> None:
             if colour == (255, 0, 0):
                 assert answer.status == 500
                 assert answer.json() == {
-                    "error": "the model failed on this input: RuntimeError: out of luck",
+                    "error": "image: the model failed on this input: RuntimeError: out of luck",
                     "code": "engine_fault",
                 }
             else:

@@ -35,6 +35,9 @@ class Metrics:
             "vecmod_batch_size", "Items in one run of the model.", ["modality"], buckets=_SIZES, registry=to
         )
         self._stages = Histogram("vecmod_stage_seconds", "Seconds by stage.", ["stage"], buckets=_SECONDS, registry=to)
+        self._wait = Gauge(
+            "vecmod_expected_wait_seconds", "Until a new import would have its turn.", ["modality"], registry=to
+        )
         self._depth = Gauge("vecmod_queue_depth", "Items that wait for the model.", ["modality"], registry=to)
 
     @contextmanager
@@ -49,6 +52,10 @@ class Metrics:
     def watch_queue(self, modality: str, depth: Callable[[], float]) -> None:
         """Read the depth of a queue whenever metrics are asked for."""
         self._depth.labels(modality).set_function(depth)
+
+    def watch_wait(self, modality: str, seconds: Callable[[], float]) -> None:
+        """Ask how long a new import would wait whenever metrics are asked for."""
+        self._wait.labels(modality).set_function(seconds)
 
     def batch(self, modality: str, report: BatchReport) -> None:
         """Count one run of the model."""
