@@ -183,8 +183,8 @@ def test_threads_for_media_let_those_for_words_go_first(cache: Path) -> None:
     with running.in_thread(running.clip(cache, VECMOD_THREADS=3)) as caller:
         assert caller("POST", "/vectorize", {"texts": ["a cat"], "images": [picture(1)]}).status == 200
         now = nice()
-        named = {thread.name: now[thread.native_id] for thread in threading.enumerate() if thread.native_id in now}
-        of_python = {thread.native_id for thread in threading.enumerate()}
+        mine = {thread.native_id: thread.name for thread in threading.enumerate()}
+        named = {mine[task]: number for task, number in now.items() if task in mine and task not in before}
     media = {name: number for name, number in named.items() if "image" in name}
     words = {name: number for name, number in named.items() if "text" in name}
     assert set(media.values()) == {10}
@@ -192,6 +192,6 @@ def test_threads_for_media_let_those_for_words_go_first(cache: Path) -> None:
     assert any("batcher" in name for name in media)
     assert any("decode" in name for name in media)
     # Of each runtime's three threads one is ours, which calls it.
-    others = [number for task, number in now.items() if task not in before and task not in of_python]
+    others = [number for task, number in now.items() if task not in before and task not in mine]
     assert others.count(10) == 2
     assert others.count(0) >= 2

@@ -21,6 +21,7 @@ from vecmod.serving.engine.shared import SharedEngine
 from vecmod.serving.flow.background import in_background
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Pipeline
+from vecmod.serving.flow.vector_cache import VectorCache
 from vecmod.serving.http.admission import Door, DoorLimits
 from vecmod.serving.http.app import AppParts, create_app
 from vecmod.serving.http.lifecycle import Lifecycle, StartupFault
@@ -166,7 +167,8 @@ def load_pipeline(family: Family, settings: ServiceSettings, metrics: Metrics) -
         _warm_up(model)
     except _OPERATOR_FAULTS as error:
         raise StartupFault(str(error)) from error
-    return Pipeline(model, decoder, metrics, workers=settings.cores(), remote=_remote_files(settings))
+    cache = VectorCache(_passport(model), settings.vector_cache_mb * MIB)
+    return Pipeline(model, decoder, metrics, settings.cores(), _remote_files(settings), cache)
 
 
 def load_model(family: Family, settings: ServiceSettings) -> Model:
@@ -214,6 +216,13 @@ def engine_choice(settings: ServiceSettings) -> EngineChoice:
 def weights_place(settings: ServiceSettings) -> WeightsPlace:
     """What the settings say about weights."""
     return WeightsPlace(settings.model_path, settings.cache_dir.expanduser(), settings.offline)
+
+
+def _passport(model: Model) -> str:
+    """What tells its vectors from those of other models, weights and settings."""
+    meta = model.meta()
+    engine = f"{meta.engine.name} {meta.engine.precision}"
+    return "\n".join((meta.family, meta.revision, engine, f"normalized={meta.normalized}", meta.preprocessing))
 
 
 def _warm_up(model: Model) -> None:

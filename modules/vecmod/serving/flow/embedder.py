@@ -4,9 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,36 +15,17 @@ from vecmod.serving.engine.engine import FloatArray, Inputs
 from vecmod.serving.flow.background import yield_to_others
 from vecmod.serving.flow.backlog import Backlog
 from vecmod.serving.flow.batcher import Batcher
+from vecmod.serving.flow.content import Content
 from vecmod.serving.flow.lanes import Priority, Turn, too_late
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.terms import Terms
+from vecmod.serving.flow.vector_cache import Embedded
 from vecmod.serving.media.decode import Decoder, Opened
 from vecmod.serving.model.model import Model
 from vecmod.serving.model.steps import Prepared
 
 # So that a timer finds what it was set for, though the event loop's clock counts in milliseconds.
 _TIMER_SLACK = 0.005
-
-
-class Embedded(NamedTuple):
-    """A vector float32 ``[dim]``, what its sender should know (empty if nothing), tokens that were read."""
-
-    vector: FloatArray
-    warning: str
-    tokens: int = 0
-
-
-class Content:
-    """What is decoded for an item, as long as that is needed: a text, base64, or the bytes of a file."""
-
-    def __init__(self, value: str | bytes, held: ExitStack) -> None:
-        self.value = value
-        self._held = held
-
-    def release(self) -> None:
-        """Let go of it, and of what came with it: a turn to fetch."""
-        self.value = ""
-        self._held.close()
 
 
 class Embedder:

@@ -30,6 +30,12 @@ class Metrics:
         self.rejections = Counter("vecmod_rejections", "Requests refused, by error code.", ["code"], registry=to)
         self.items = Counter("vecmod_items", "Items embedded.", ["modality"], registry=to)
         self.truncated = Counter("vecmod_texts_truncated", "Texts longer than the model reads.", registry=to)
+        self.lookups = Counter(
+            "vecmod_vector_lookups",
+            "Items: vector known, being computed, or not.",
+            ["result"],
+            registry=to,
+        )
         self.in_flight = Gauge("vecmod_requests_in_flight", "Requests admitted and not yet answered.", registry=to)
         self._batches = Histogram(
             "vecmod_batch_size", "Items in one run of the model.", ["modality"], buckets=_SIZES, registry=to

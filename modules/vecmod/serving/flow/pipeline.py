@@ -1,24 +1,32 @@
 """One request: fetch what is a URL, embed each item together with everybody else's, keep the order."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import NamedTuple, TypeVar
 
-from vecmod.contract.errors import UnsupportedInput, VecmodError
+from vecmod.contract.errors import Unavailable, UnsupportedInput, VecmodError
 from vecmod.contract.modality import TEXT
-from vecmod.serving.flow.embedder import Content, Embedded, Embedder
-from vecmod.serving.flow.lanes import too_late
+from vecmod.serving.flow.content import Content
+from vecmod.serving.flow.embedder import Embedder
+from vecmod.serving.flow.in_flight import InFlight
+from vecmod.serving.flow.lanes import Priority, too_late
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.remote_turns import FetchShare, RemoteTurns
 from vecmod.serving.flow.terms import Terms
+from vecmod.serving.flow.vector_cache import Embedded, VectorCache
 from vecmod.serving.media.decode import Decoder
 from vecmod.serving.media.remote import RemoteFiles
 from vecmod.serving.media.remote_url import is_url
 from vecmod.serving.model.model import Model
 
 Result = TypeVar("Result")
+
+# Letters, or bytes, that are read and hashed on the event loop: less than half a millisecond.
+_INLINE = 64 * 1024
 
 
 class Item(NamedTuple):
@@ -30,11 +38,19 @@ class Item(NamedTuple):
 
 
 class _Share(NamedTuple):
-    """What one request may have at once, so that a long list leaves room for a short one; and its terms."""
+    """What one request may have at once, so that a long list leaves room for a short one.
+
+    Attributes:
+        items: by modality.
+        fetches: of URLs.
+        terms: of the request.
+        admitted: modalities that had room for it.
+    """
 
     items: Mapping[str, asyncio.Semaphore]
     fetches: FetchShare
     terms: Terms
+    admitted: set[str]
 
 
 class Pipeline:
@@ -46,13 +62,25 @@ class Pipeline:
         metrics: told what happens.
         workers: threads that decode and prepare, for each modality and priority.
         remote: fetches media that are given as URLs.
+        cache: of vectors of this model.
     """
 
-    def __init__(self, model: Model, decoder: Decoder, metrics: Metrics, workers: int, remote: RemoteFiles) -> None:
+    def __init__(
+        self,
+        model: Model,
+        decoder: Decoder,
+        metrics: Metrics,
+        workers: int,
+        remote: RemoteFiles,
+        cache: VectorCache,
+    ) -> None:
         self.model = model
         self._metrics = metrics
         self._remote = RemoteTurns(remote, metrics)
+        self._cache = cache
+        self._works: InFlight[tuple[Priority, bytes], Embedded | VecmodError] = InFlight()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parse")
+        self._readers = ThreadPoolExecutor(workers, thread_name_prefix="identify")
         self._embedders = {
             modality: Embedder(model, modality, decoder, metrics, workers) for modality in model.dimensions
         }
@@ -65,10 +93,8 @@ class Pipeline:
             Unavailable: if the terms cannot be kept; if that is clear beforehand, at once.
         """
         self._check_modalities(items)
-        for modality in {item.modality for item in items}:
-            self._embedders[modality].backlog.check(terms.priority, terms.max_wait)
         items_at_once = {name: asyncio.Semaphore(2 * one.batch_size) for name, one in self._embedders.items()}
-        share = _Share(items_at_once, self._remote.share(), terms)
+        share = _Share(items_at_once, self._remote.share(), terms, set())
         with self._remote.counted(any(map(_is_remote, items))):
             try:
                 async with asyncio.timeout(terms.timeout) as limit:
@@ -85,6 +111,7 @@ class Pipeline:
     def close(self) -> None:
         """Finish what was submitted, then free the model."""
         self._pool.shutdown()
+        self._readers.shutdown(cancel_futures=True)
         self._remote.close()
         for embedder in self._embedders.values():
             embedder.close()
@@ -111,27 +138,65 @@ class Pipeline:
     async def _embed_item(self, item: Item, share: _Share) -> Embedded:
         with ExitStack() as held:
             # Before it takes anything that those who brought their bytes need.
-            value, where = await self._source(item, share, held)
-            content = Content(value, held)
-            del value
+            content = await self._source(item, share, held)
             async with share.items[item.modality]:
-                with _working_on(where):
-                    embedded = await self._embedders[item.modality].embed(content, share.terms)
+                with _working_on(content.where):
+                    key = await self._identify(content)
+                embedded = await self._embed_once(key, content, share)
         if not embedded.warning:
             return embedded
         self._metrics.truncated.inc()
         return embedded._replace(warning=f"{item.where}: {embedded.warning}")
 
-    async def _source(self, item: Item, share: _Share, held: ExitStack) -> tuple[str | bytes, str]:
-        """What to decode, and where that came from, for messages.
-
-        If it has to be fetched, that is one of the few turns there are until ``held`` is closed.
-        """
+    async def _source(self, item: Item, share: _Share, held: ExitStack) -> Content:
+        """What to decode; if it has to be fetched, that is one of the few turns there are until ``held`` is closed."""
         if not _is_remote(item):
-            return item.value, item.where
+            return Content(*item, held)
         with _working_on(item.where):
             file, sender = await self._remote.fetch(item.value, item.modality, share.fetches, held)
-        return file, f"{item.where}: what {sender} sent"
+        return Content(item.modality, file, f"{item.where}: what {sender} sent", held)
+
+    async def _identify(self, content: Content) -> bytes:
+        identify = partial(content.key, self._cache, is_text=content.modality == TEXT.name)
+        if len(content.value) <= _INLINE:
+            return identify()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, identify)
+
+    async def _embed_once(self, key: bytes, content: Content, share: _Share) -> Embedded:
+        """The vector, from the cache, from whoever computes it just now, or computed."""
+        # A query does not wait for an import.
+        name = (share.terms.priority, key)
+        until = time.monotonic() + share.terms.max_wait
+        while (known := self._cache.get(key)) is None:
+            work = self._works.find(name)
+            mine = work is None
+            if work is None:
+                self._admit(content.modality, share)
+                content.take_over()
+                work = self._works.start(name, self._compute(key, content, share.terms), content.release)
+            self._metrics.lookups.labels("miss" if mine else "joined").inc()
+            outcome = await self._works.wait(name, work)
+            if isinstance(outcome, Embedded):
+                return outcome
+            # The time of others may have been shorter.
+            if mine or not isinstance(outcome, Unavailable) or time.monotonic() >= until:
+                raise outcome.at_item(content.where) from outcome
+        self._metrics.lookups.labels("hit").inc()
+        return known
+
+    def _admit(self, modality: str, share: _Share) -> None:
+        """Refuses a request that would wait too long; asked once, as half of a list is of no use."""
+        if modality not in share.admitted:
+            self._embedders[modality].backlog.check(share.terms.priority, share.terms.max_wait)
+            share.admitted.add(modality)
+
+    async def _compute(self, key: bytes, content: Content, terms: Terms) -> Embedded | VecmodError:
+        try:
+            embedded = await self._embedders[content.modality].embed(content, terms)
+        except VecmodError as fault:
+            return fault
+        self._cache.put(key, embedded)
+        return embedded
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from vecmod.contract.errors import RequestFault, TooLarge
 from vecmod.contract.modality import Modality
 from vecmod.contract.vectors_api import VectorizeRequest, VectorRequest
 from vecmod.serving.engine.engine import FloatArray
-from vecmod.serving.flow.embedder import Embedded
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Item, Pipeline
+from vecmod.serving.flow.vector_cache import Embedded
 from vecmod.serving.http.admission import Door
 from vecmod.serving.http.answers import json_answer, unless_gone, weighted_mean
 from vecmod.serving.http.json_body import parse_body
