@@ -156,9 +156,11 @@ def service_of(
     model: Callable[[], Model],
     door: DoorLimits = DOOR,
     drain: tuple[float, int] = (0.2, 20),
+    *,
     remote: RemoteFiles = NO_URLS,
     max_wait: float = 50.0,
     cache_bytes: int = 0,
+    run_timeout: float = 300.0,
 ) -> GracefulServer:
     """A service around any model, without settings and weights."""
     metrics = Metrics()
@@ -168,7 +170,7 @@ def service_of(
         decoder = Decoder(MEDIA, made.kinds.values())
         return Pipeline(made, decoder, metrics, 4, remote, VectorCache("dummy", cache_bytes))
 
-    lifecycle = Lifecycle(load, on_failure=lambda: server.stop())
+    lifecycle = Lifecycle(load, on_failure=lambda: server.stop(), run_timeout=run_timeout)
     app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics, max_wait))
     server = GracefulServer(app, lifecycle, ("127.0.0.1", 0), keep_alive=120, drain=drain)
     return server

@@ -142,7 +142,7 @@ def test_faults_are_told_to_all_and_not_kept() -> None:
             refused = caller("POST", "/vectorize", {"images": [b64(b"no picture"), b64(b"no picture")]})
             assert refused.status == 422
             assert refused.json()["error"].startswith("images[0] (item 1 of 2): ")
-        assert caller.vector(b64(colour(1))) == [1, 0, 0]
+        assert caller.vector(b64(colour(3))) == [3, 0, 0]
         assert lookups(caller) == {"hit": 0, "joined": 9, "miss": 4}
 
 

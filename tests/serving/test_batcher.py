@@ -2,12 +2,13 @@
 
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from vecmod.contract.errors import EngineFault, Unavailable
+from vecmod.contract.errors import EngineFault, NotReady, Unavailable
 from vecmod.serving.flow.batcher import Batcher, BatchReport
 from vecmod.serving.flow.lanes import Priority, Turn
 
@@ -172,3 +173,80 @@ def test_everybody_gets_their_own_whoever_leaves(engine: Engine) -> None:
     with ThreadPoolExecutor(64) as callers:
         assert sum(callers.map(call, range(64))) == 0
     batcher.close()
+
+
+def test_a_batch_without_enough_memory_is_halved_and_stays_smaller(caplog: pytest.LogCaptureFixture) -> None:
+    sizes: list[int] = []
+
+    def run(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        if len(items) > 3:
+            raise MemoryError
+        return [2 * item for item in items]
+
+    batcher: Batcher[int, int] = Batcher(run, 16, lambda _: None)
+    for _ in range(3):
+        with batcher._changed:  # so that they come together
+            futures = [batcher.submit(item) for item in range(16)]
+        assert [future.result(5) for future in futures] == list(range(0, 32, 2))
+    batcher.close()
+    assert sizes == [16, 8, 4, 2, 2, 4, 2, 2, 8, 4, 2, 2, 4, 2, 2] + [2] * 16
+    assert batcher.max_batch == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "out of memory with 16 items in one run; from now on 8 at most",
+        "out of memory with 8 items in one run; from now on 4 at most",
+        "out of memory with 4 items in one run; from now on 2 at most",
+    ]
+
+
+def test_no_memory_even_for_one_is_no_fault_of_the_input() -> None:
+    def run(_: Sequence[int]) -> list[int]:
+        raise MemoryError
+
+    batcher: Batcher[int, int] = Batcher(run, 16, lambda _: None)
+    with pytest.raises(Unavailable, match="no memory left"):
+        batcher.submit(1).result(5)
+    batcher.close()
+    assert batcher.max_batch == 1
+
+
+def test_what_a_failed_batch_held_is_let_go() -> None:
+    """While its halves run, which is when memory is short."""
+    alive: list[int] = []
+
+    class Large(list[int]):
+        pass
+
+    held: list[weakref.ref[Large]] = []
+
+    def run(items: Sequence[int]) -> list[int]:
+        alive.append(sum(one() is not None for one in held))
+        large = Large(items)
+        held.append(weakref.ref(large))
+        if len(items) > 1:
+            raise MemoryError
+        return [2 * item for item in large]
+
+    batcher: Batcher[int, int] = Batcher(run, 4, lambda _: None)
+    with batcher._changed:
+        futures = [batcher.submit(item) for item in range(4)]
+    assert [future.result(5) for future in futures] == [0, 2, 4, 6]
+    batcher.close()
+    assert alive == [0] * 7
+
+
+def test_a_model_that_does_not_come_back(engine: Engine) -> None:
+    batcher, _ = start(engine)
+    running, *waiting = hold_and_submit(engine, batcher, [1, 2])
+    time.sleep(0.05)
+    assert 0.05 <= batcher.oldest_run() < 10
+    batcher.give_up("it is gone")
+    with pytest.raises(EngineFault, match="it is gone"):
+        running.result(0)
+    for future in (*waiting, batcher.submit(3)):
+        with pytest.raises(NotReady, match="it is gone"):
+            future.result(0)
+    engine.go.set()  # it comes back after all
+    batcher.close()
+    assert batcher.oldest_run() == 0
+    assert engine.batches == [[0]]

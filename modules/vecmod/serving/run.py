@@ -131,6 +131,7 @@ def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:
     lifecycle = Lifecycle(
         load=partial(load_pipeline, family, settings, metrics),
         on_failure=lambda: server.stop(),  # noqa: PLW0108 -- the server is made below, from this
+        run_timeout=settings.run_timeout,
     )
     app = create_app(
         AppParts(

@@ -133,6 +133,9 @@ class ServiceSettings(BaseModel):
     max_wait: Annotated[float, Field(gt=0, le=86_400)] = Field(
         50.0, alias="VECMOD_MAX_WAIT", description="an item may wait for its turn, seconds; beyond it 503"
     )
+    run_timeout: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        300.0, alias="VECMOD_RUN_TIMEOUT", description="one run of the model, seconds; beyond them the process ends"
+    )
     vector_cache_mb: Annotated[int, Field(ge=0)] = Field(
         64, alias="VECMOD_VECTOR_CACHE_MB", description="memory for vectors that may be asked for again, MiB; 0: none"
     )

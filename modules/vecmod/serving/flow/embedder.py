@@ -66,6 +66,7 @@ class Embedder:
             initializer=begin,
         )
         metrics.watch_queue(modality, self._batcher.depth)
+        metrics.watch_batch_limit(modality, lambda: self._batcher.max_batch)
         metrics.watch_wait(modality, self.backlog.expected_wait)
 
     async def embed(self, content: Content, terms: Terms) -> Embedded:
@@ -89,6 +90,14 @@ class Embedder:
             turn = terms.turn()
             async with self._slot(turn):
                 return await self._run(prepared, turn)
+
+    def oldest_run(self) -> float:
+        """Seconds that the model has been busy with one batch without coming back."""
+        return self._batcher.oldest_run()
+
+    def give_up(self, why: str) -> None:
+        """Answer everybody, as the model does not come back."""
+        self._batcher.give_up(why)
 
     def close(self) -> None:
         """Finish what was submitted."""

@@ -32,9 +32,13 @@ class Turn(NamedTuple):
     deadline: float = math.inf
 
 
-def too_late() -> Unavailable:
-    """What is said to those whose time was up before their turn came."""
-    return Unavailable(
+class TooLate(Unavailable):
+    """Somebody's time was up before their turn came."""
+
+
+def too_late() -> TooLate:
+    """What is said to them."""
+    return TooLate(
         "the service is busy: its turn did not come within VECMOD_MAX_WAIT, or X-Vecmod-Timeout; send it again later"
     )
 

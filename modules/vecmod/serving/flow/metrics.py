@@ -41,6 +41,12 @@ class Metrics:
             "vecmod_batch_size", "Items in one run of the model.", ["modality"], buckets=_SIZES, registry=to
         )
         self._stages = Histogram("vecmod_stage_seconds", "Seconds by stage.", ["stage"], buckets=_SECONDS, registry=to)
+        self._limit = Gauge(
+            "vecmod_batch_limit",
+            "Items in one run at most; less since one was out of memory.",
+            ["modality"],
+            registry=to,
+        )
         self._wait = Gauge(
             "vecmod_expected_wait_seconds", "Until a new import would have its turn.", ["modality"], registry=to
         )
@@ -62,6 +68,10 @@ class Metrics:
     def watch_wait(self, modality: str, seconds: Callable[[], float]) -> None:
         """Ask how long a new import would wait whenever metrics are asked for."""
         self._wait.labels(modality).set_function(seconds)
+
+    def watch_batch_limit(self, modality: str, limit: Callable[[], float]) -> None:
+        """Read how many items one run may have whenever metrics are asked for."""
+        self._limit.labels(modality).set_function(limit)
 
     def batch(self, modality: str, report: BatchReport) -> None:
         """Count one run of the model."""

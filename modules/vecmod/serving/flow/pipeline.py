@@ -8,13 +8,14 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from vecmod.contract.errors import Unavailable, UnsupportedInput, VecmodError
+from vecmod.contract.errors import EngineFault, UnsupportedInput, VecmodError
 from vecmod.contract.modality import TEXT
 from vecmod.serving.flow.content import Content
 from vecmod.serving.flow.embedder import Embedder
 from vecmod.serving.flow.in_flight import InFlight
-from vecmod.serving.flow.lanes import Priority, too_late
+from vecmod.serving.flow.lanes import Priority, TooLate, too_late
 from vecmod.serving.flow.metrics import Metrics
+from vecmod.serving.flow.quarantine import Quarantine
 from vecmod.serving.flow.remote_turns import FetchShare, RemoteTurns
 from vecmod.serving.flow.terms import Terms
 from vecmod.serving.flow.vector_cache import Embedded, VectorCache
@@ -78,6 +79,7 @@ class Pipeline:
         self._metrics = metrics
         self._remote = RemoteTurns(remote, metrics)
         self._cache = cache
+        self._quarantine = Quarantine()
         self._works: InFlight[tuple[Priority, bytes], Embedded | VecmodError] = InFlight()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parse")
         self._readers = ThreadPoolExecutor(workers, thread_name_prefix="identify")
@@ -107,6 +109,15 @@ class Pipeline:
     async def in_pool(self, work: Callable[[], Result]) -> Result:
         """Run something slow beside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def oldest_run(self) -> float:
+        """Seconds that the model has been busy with one batch without coming back."""
+        return max(embedder.oldest_run() for embedder in self._embedders.values())
+
+    def give_up(self, why: str) -> None:
+        """Answer everybody, as the model does not come back: 500 to those in its hands, 503 to all others."""
+        for embedder in self._embedders.values():
+            embedder.give_up(why)
 
     def close(self) -> None:
         """Finish what was submitted, then free the model."""
@@ -167,6 +178,9 @@ class Pipeline:
         # A query does not wait for an import.
         name = (share.terms.priority, key)
         until = time.monotonic() + share.terms.max_wait
+        if (fault := self._quarantine.fault_of(key)) is not None:
+            self._metrics.lookups.labels("quarantined").inc()
+            raise fault.at_item(content.where)
         while (known := self._cache.get(key)) is None:
             work = self._works.find(name)
             mine = work is None
@@ -179,7 +193,7 @@ class Pipeline:
             if isinstance(outcome, Embedded):
                 return outcome
             # The time of others may have been shorter.
-            if mine or not isinstance(outcome, Unavailable) or time.monotonic() >= until:
+            if mine or not isinstance(outcome, TooLate) or time.monotonic() >= until:
                 raise outcome.at_item(content.where) from outcome
         self._metrics.lookups.labels("hit").inc()
         return known
@@ -194,7 +208,10 @@ class Pipeline:
         try:
             embedded = await self._embedders[content.modality].embed(content, terms)
         except VecmodError as fault:
+            if isinstance(fault, EngineFault):
+                self._quarantine.failed(key, fault)
             return fault
+        self._quarantine.passed()
         self._cache.put(key, embedded)
         return embedded
 
