@@ -19,6 +19,7 @@ import urllib3
 from vecmod.contract.meta_api import LimitsMeta
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Pipeline
+from vecmod.serving.flow.redis_vectors import RedisVectors
 from vecmod.serving.flow.vector_cache import VectorCache
 from vecmod.serving.http.admission import Door, DoorLimits
 from vecmod.serving.http.app import AppParts, create_app
@@ -161,6 +162,7 @@ def service_of(
     max_wait: float = 50.0,
     cache_bytes: int = 0,
     run_timeout: float = 300.0,
+    redis_url: str = "",
 ) -> GracefulServer:
     """A service around any model, without settings and weights."""
     metrics = Metrics()
@@ -168,7 +170,8 @@ def service_of(
     def load() -> Pipeline:
         made = model()
         decoder = Decoder(MEDIA, made.kinds.values())
-        return Pipeline(made, decoder, metrics, 4, remote, VectorCache("dummy", cache_bytes))
+        shared = RedisVectors(redis_url, metrics) if redis_url else None
+        return Pipeline(made, decoder, metrics, 4, remote, VectorCache("dummy", cache_bytes, shared))
 
     lifecycle = Lifecycle(load, on_failure=lambda: server.stop(), run_timeout=run_timeout)
     app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics, max_wait))

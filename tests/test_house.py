@@ -39,6 +39,7 @@ DOORS = {
     "tokenizers": {"tokenizer"},
     "sentencepiece": {"spiece"},
     "prometheus_client": {"metrics"},
+    "redis": {"redis_vectors"},
     "uvicorn": {"server", "protocol", "explore_server"},
     "pymilvus": {"milvus_store"},
     "milvus_lite": {"milvus_store"},

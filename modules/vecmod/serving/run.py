@@ -21,7 +21,7 @@ from vecmod.serving.engine.shared import SharedEngine
 from vecmod.serving.flow.background import in_background
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Pipeline
-from vecmod.serving.flow.vector_cache import VectorCache
+from vecmod.serving.flow.vector_cache import SharedVectors, VectorCache
 from vecmod.serving.http.admission import Door, DoorLimits
 from vecmod.serving.http.app import AppParts, create_app
 from vecmod.serving.http.lifecycle import Lifecycle, StartupFault
@@ -163,12 +163,13 @@ def load_pipeline(family: Family, settings: ServiceSettings, metrics: Metrics) -
         StartupFault: if weights or engine are not as they must be.
     """
     try:
+        shared = _shared_vectors(settings.vector_cache_url, metrics)
         model = load_model(family, settings)
         decoder = Decoder(settings.media_limits(), model.kinds.values())
         _warm_up(model)
     except _OPERATOR_FAULTS as error:
         raise StartupFault(str(error)) from error
-    cache = VectorCache(_passport(model), settings.vector_cache_mb * MIB)
+    cache = VectorCache(_passport(model), settings.vector_cache_mb * MIB, shared)
     return Pipeline(model, decoder, metrics, settings.cores(), _remote_files(settings), cache)
 
 
@@ -217,6 +218,21 @@ def engine_choice(settings: ServiceSettings) -> EngineChoice:
 def weights_place(settings: ServiceSettings) -> WeightsPlace:
     """What the settings say about weights."""
     return WeightsPlace(settings.model_path, settings.cache_dir.expanduser(), settings.offline)
+
+
+def _shared_vectors(url: str, metrics: Metrics) -> SharedVectors | None:
+    if not url:
+        return None
+    try:
+        from vecmod.serving.flow.redis_vectors import RedisVectors  # noqa: PLC0415 -- an optional extra
+    except ImportError as error:
+        raise StartupFault("VECMOD_VECTOR_CACHE_URL needs the package redis: pip install 'vecmod[redis]'") from error
+    try:
+        return RedisVectors(url, metrics)
+    except ValueError as error:
+        raise StartupFault(
+            "VECMOD_VECTOR_CACHE_URL is not a Redis's URL; write redis://host:6379/0, or rediss:// for TLS"
+        ) from error
 
 
 def _passport(model: Model) -> str:

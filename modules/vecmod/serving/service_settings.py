@@ -139,6 +139,9 @@ class ServiceSettings(BaseModel):
     vector_cache_mb: Annotated[int, Field(ge=0)] = Field(
         64, alias="VECMOD_VECTOR_CACHE_MB", description="memory for vectors that may be asked for again, MiB; 0: none"
     )
+    vector_cache_url: str = Field(
+        "", alias="VECMOD_VECTOR_CACHE_URL", description="Redis in which replicas share vectors; empty: none"
+    )
     body_timeout: Seconds = Field(
         30.0, alias="VECMOD_BODY_TIMEOUT", description="time for a body, seconds, plus one for each 64 KiB"
     )

@@ -36,6 +36,9 @@ class Metrics:
             ["result"],
             registry=to,
         )
+        self.shared = Counter(
+            "vecmod_shared_vectors", "Questions to the cache that replicas share.", ["result"], registry=to
+        )
         self.in_flight = Gauge("vecmod_requests_in_flight", "Requests admitted and not yet answered.", registry=to)
         self._batches = Histogram(
             "vecmod_batch_size", "Items in one run of the model.", ["modality"], buckets=_SIZES, registry=to

@@ -126,6 +126,8 @@ class Pipeline:
         self._remote.close()
         for embedder in self._embedders.values():
             embedder.close()
+        if self._cache.shared is not None:
+            self._cache.shared.close()
         self.model.close()
 
     def _check_modalities(self, items: Sequence[Item]) -> None:
@@ -205,6 +207,10 @@ class Pipeline:
             share.admitted.add(modality)
 
     async def _compute(self, key: bytes, content: Content, terms: Terms) -> Embedded | VecmodError:
+        shared = self._cache.shared
+        if shared is not None and (known := await shared.get(key, self.model.dimensions[content.modality])) is not None:
+            self._cache.put(key, known)
+            return known
         try:
             embedded = await self._embedders[content.modality].embed(content, terms)
         except VecmodError as fault:
@@ -213,6 +219,8 @@ class Pipeline:
             return fault
         self._quarantine.passed()
         self._cache.put(key, embedded)
+        if shared is not None:
+            shared.put(key, embedded)
         return embedded
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from vecmod.serving.engine.engine import FloatArray
 
@@ -18,15 +18,33 @@ class Embedded(NamedTuple):
     tokens: int = 0
 
 
+class SharedVectors(Protocol):
+    """Vectors that several processes share; nothing that it does fails or takes long."""
+
+    async def get(self, key: bytes, dim: int) -> Embedded | None:
+        """What was put there under the key by anybody: a vector float32 ``[dim]``."""
+        ...
+
+    def put(self, key: bytes, embedded: Embedded) -> None:
+        """Keep it, some time soon."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds; from another thread than the event loop's."""
+        ...
+
+
 class VectorCache:
     """The vectors that were asked for last; used from the event loop only.
 
     Args:
         passport: whatever tells this model's vectors from others': a key is made of it.
         max_bytes: that they may take; with zero none is kept.
+        shared: asked for what is not there, by whoever would have to compute it.
     """
 
-    def __init__(self, passport: str, max_bytes: int) -> None:
+    def __init__(self, passport: str, max_bytes: int, shared: SharedVectors | None = None) -> None:
+        self.shared = shared
         self._passport = passport
         self._max_bytes = max_bytes
         self._kept: OrderedDict[bytes, Embedded] = OrderedDict()
