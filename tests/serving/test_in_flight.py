@@ -100,3 +100,20 @@ def test_its_end_is_told_even_if_it_never_began() -> None:
 
     made = kitchen(test)
     assert (made.begun, made.ended) == (0, 1)
+
+
+def test_what_is_done_cannot_be_joined() -> None:
+    """Not even in the moment before those who waited are told."""
+    found: list[object] = []
+
+    async def test(made: Kitchen) -> None:
+        async def cook() -> int:
+            asyncio.get_running_loop().call_soon(lambda: found.append(made.meals.find("soup")))
+            return 1
+
+        work = made.meals.start("soup", cook(), made._end)
+        assert made.meals.find("soup") is work
+        assert await made.meals.wait("soup", work) == 1
+
+    kitchen(test)
+    assert found == [None]

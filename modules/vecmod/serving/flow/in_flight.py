@@ -25,7 +25,9 @@ class InFlight(Generic[Key, Result]):
 
     def find(self, key: Key) -> Work[Result] | None:
         """What is being done under that name, if anything is."""
-        return self._works.get(key)
+        work = self._works.get(key)
+        # What is done is forgotten a little later; whoever tried again meanwhile would find it again and again.
+        return None if work is None or work.task.done() else work
 
     def start(self, key: Key, work: Coroutine[Any, Any, Result], at_end: Callable[[], None]) -> Work[Result]:
         """Begin; to be waited for at once, as it is given up when nobody does.

@@ -189,7 +189,8 @@ class Pipeline:
             if work is None:
                 self._admit(content.modality, share)
                 content.take_over()
-                work = self._works.start(name, self._compute(key, content, share.terms), content.release)
+                terms = share.terms._replace(max_wait=max(0.0, until - time.monotonic()))
+                work = self._works.start(name, self._compute(key, content, terms), content.release)
             self._metrics.lookups.labels("miss" if mine else "joined").inc()
             outcome = await self._works.wait(name, work)
             if isinstance(outcome, Embedded):
