@@ -19,8 +19,7 @@ import urllib3
 from vecmod.contract.meta_api import LimitsMeta
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Pipeline
-from vecmod.serving.flow.redis_vectors import RedisVectors
-from vecmod.serving.flow.vector_cache import VectorCache
+from vecmod.serving.flow.vector_cache import SharedVectors, VectorCache
 from vecmod.serving.http.admission import Door, DoorLimits
 from vecmod.serving.http.app import AppParts, create_app
 from vecmod.serving.http.lifecycle import Lifecycle
@@ -170,13 +169,19 @@ def service_of(
     def load() -> Pipeline:
         made = model()
         decoder = Decoder(MEDIA, made.kinds.values())
-        shared = RedisVectors(redis_url, metrics) if redis_url else None
+        shared = _redis_vectors(redis_url, metrics) if redis_url else None
         return Pipeline(made, decoder, metrics, 4, remote, VectorCache("dummy", cache_bytes, shared))
 
     lifecycle = Lifecycle(load, on_failure=lambda: server.stop(), run_timeout=run_timeout)
     app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics, max_wait))
     server = GracefulServer(app, lifecycle, ("127.0.0.1", 0), keep_alive=120, drain=drain)
     return server
+
+
+def _redis_vectors(url: str, metrics: Metrics) -> SharedVectors:
+    from vecmod.serving.flow.redis_vectors import RedisVectors  # noqa: PLC0415 -- an optional extra
+
+    return RedisVectors(url, metrics)
 
 
 def send(caller: Caller, body: bytes, announced: int | None = None, path: str = "/vectors") -> socket.socket:

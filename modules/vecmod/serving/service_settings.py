@@ -137,7 +137,9 @@ class ServiceSettings(BaseModel):
         300.0, alias="VECMOD_RUN_TIMEOUT", description="one run of the model, seconds; beyond them the process ends"
     )
     vector_cache_mb: Annotated[int, Field(ge=0)] = Field(
-        64, alias="VECMOD_VECTOR_CACHE_MB", description="memory for vectors that may be asked for again, MiB; 0: none"
+        64,
+        alias="VECMOD_VECTOR_CACHE_MB",
+        description="memory for vectors that are reused, MiB; 0: none is",
     )
     vector_cache_url: str = Field(
         "", alias="VECMOD_VECTOR_CACHE_URL", description="Redis in which replicas share vectors; empty: none"

@@ -184,7 +184,7 @@ class Pipeline:
             self._metrics.lookups.labels("quarantined").inc()
             raise fault.at_item(content.where)
         while (known := self._cache.get(key)) is None:
-            work = self._works.find(name)
+            work = self._works.find(name) if self._cache.reuses else None
             mine = work is None
             if work is None:
                 self._admit(content.modality, share)

@@ -37,14 +37,18 @@ class SharedVectors(Protocol):
 class VectorCache:
     """The vectors that were asked for last; used from the event loop only.
 
+    Attributes:
+        reuses: whether a vector is for more than the one who asked for it; else each item is embedded by itself.
+
     Args:
         passport: whatever tells this model's vectors from others': a key is made of it.
-        max_bytes: that they may take; with zero none is kept.
+        max_bytes: that they may take; with zero nothing is reused.
         shared: asked for what is not there, by whoever would have to compute it.
     """
 
     def __init__(self, passport: str, max_bytes: int, shared: SharedVectors | None = None) -> None:
         self.shared = shared
+        self.reuses = max_bytes > 0
         self._passport = passport
         self._max_bytes = max_bytes
         self._kept: OrderedDict[bytes, Embedded] = OrderedDict()
