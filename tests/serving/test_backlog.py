@@ -64,6 +64,15 @@ def test_few_say_nothing_of_the_pace_of_many() -> None:
         assert backlog.expected_wait() == pytest.approx(1 / 8, rel=0.3)
 
 
+def test_the_time_before_there_were_many_does_not_count() -> None:
+    clock = Clock()
+    backlog = Backlog(8, clock)
+    alone = wait_together(backlog, 1)
+    clock.now += 1000
+    run(backlog, clock, 8, 0.8)
+    assert backlog.expected_wait() == pytest.approx(0.1 * len(alone), rel=0.3)
+
+
 def test_a_new_pace_is_learnt() -> None:
     clock = Clock()
     backlog = Backlog(8, clock)
