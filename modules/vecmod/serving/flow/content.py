@@ -26,7 +26,7 @@ class Content:
         self._held = held
 
     def key(self, cache: VectorCache, *, is_text: bool) -> bytes:
-        """What it is known by, however it is spelt in base64; takes a millisecond for each 300 kB.
+        """What it is known by, however it is spelt in base64; takes a millisecond for each 200 kB.
 
         Raises:
             Undecodable: if it should be base64 and is not.
