@@ -11,7 +11,7 @@ COPY . .
 FROM source AS build
 ARG STORES=milvus,typesense,tidb,weaviate
 RUN python -m venv --without-pip /opt/vecmod \
- && pip --python /opt/vecmod/bin/python install --no-cache-dir --constraint requirements.lock ".[explore,${STORES}]"
+ && pip --python /opt/vecmod/bin/python install --no-cache-dir --constraint requirements.lock ".[explore,media,${STORES}]"
 
 FROM ${PYTHON}
 # The second is for a volume, with the database and the files that were imported.

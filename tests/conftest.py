@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +67,18 @@ def token_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[running.
     copy_token_table(folder)
     with running.in_thread(running.clip(folder, VECMOD_URL_STRINGS="1")) as caller:
         yield caller
+
+
+@pytest.fixture(scope="session")
+def example_installed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PYTHONPATH with the example of a module on it, installed from a copy, for it builds where the source is."""
+    folder = tmp_path_factory.mktemp("example")
+    source = Path(__file__).parents[1] / "examples/vecmod-module-example"
+    shutil.copytree(source, folder / "source", ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "install", *options]
+    subprocess.run([*pip, "--target", folder / "site", folder / "source"], check=True, timeout=120)
+    return os.pathsep.join(filter(None, (str(folder / "site"), os.environ.get("PYTHONPATH"))))
 
 
 @pytest.fixture(scope="module")

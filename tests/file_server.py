@@ -1,7 +1,6 @@
 """A server of files on a loopback address that behaves as badly as a test wants, and counts who came."""
 
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -13,6 +12,8 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
+
+from machine_tools import tool
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -117,8 +118,7 @@ class Names:
 
 def certificate(folder: Path, names: str) -> tuple[ssl.SSLContext, Path]:
     """A server's TLS with a certificate that it signed itself, for names such as ``DNS:a.test,IP:127.0.0.1``."""
-    if not (openssl := shutil.which("openssl")):
-        pytest.skip("NOT TESTED: TLS of fetched files, as there is no openssl command to make a certificate with")
+    openssl = tool("openssl", advice="apt-get install openssl")
     made = folder / re.sub(r"\W", "-", names)
     key, pem = made.with_suffix(".key"), made.with_suffix(".pem")
     command = f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -keyout {key} -out {pem}"

@@ -57,7 +57,7 @@ IMAGES = {
     "multi2vec-bind": Image(dockerfiles.BIND),
     "multi2vec-bind, built-in model": Image(dockerfiles.BIND, {"MODEL_NAME": running.CONSE}, _CONVERTS),
     "explore": Image(dockerfiles.EXPLORE),
-    "explore, Milvus Lite alone": Image(dockerfiles.EXPLORE, {"STORES": "milvus"}),
+    "explore, Typesense alone": Image(dockerfiles.EXPLORE, {"STORES": "typesense"}),
 }
 GPU = {name: Image(path, stage="build-gpu") for name, path in dockerfiles.SERVICES.items()}
 

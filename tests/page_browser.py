@@ -1,34 +1,33 @@
-"""A real browser on the explorer's page; whatever it complains of or asks elsewhere fails the test that made it so."""
+"""A real browser on pages of ours; whatever it complains of or asks elsewhere fails the test that made it so."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 import running
+from machine_tools import find, lacking
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_ADVICE = "no Chromium to show the page in; Debian: apt-get install chromium, elsewhere: playwright install chromium"
 DESKTOP = (1280, 800)
 PHONE = (360, 740)
 # The collection that most tests look at: searched in words, with tags.
 WORDS = "PhotoInWords"
+_AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """The machine's Chromium, or the one that playwright fetched. Without one tests are skipped, in CI they fail."""
     with sync_playwright() as playwright:
-        found = next(filter(None, map(shutil.which, _NAMES)), None)
+        found = find(*_NAMES)
         if found is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.fail(_ADVICE) if os.environ.get("CI") else pytest.skip(_ADVICE)
+            lacking("Chromium", advice="apt-get install chromium, or playwright install chromium")
         browser = playwright.chromium.launch(executable_path=found)
         yield browser
         browser.close()
@@ -58,12 +57,26 @@ class Watch:
 
 
 class Opened:
-    """One tab on an explorer."""
+    """One tab; ``go`` and what follows it are about the explorer's page."""
 
     def __init__(self, page: Page, url: str, watch: Watch) -> None:
         self.page = page
         self.url = url
         self.watch = watch
+
+    def violations(self) -> list[tuple[str, str, str]]:
+        """Of axe's rules: which one, by what, and why."""
+        self.page.evaluate(_AXE)
+        found = self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+        return [(one["id"], node["html"], node["failureSummary"]) for one in found for node in one["nodes"]]
+
+    def width(self) -> int:
+        """Of all there is; more than the window's would be scrolled sideways."""
+        return int(self.page.evaluate("document.scrollingElement.scrollWidth"))
+
+    def until(self, expression: str) -> None:
+        """Wait for something in the page; the browser's own way needs ``eval``, which the page's policy forbids."""
+        running.wait_for(lambda: bool(self.page.evaluate(expression)), 15)
 
     def go(self, collection: str = WORDS, **place: str) -> None:
         """Go to a place by its address, and wait until its items are there."""
@@ -73,10 +86,6 @@ class Opened:
 
     def settle(self) -> None:
         self.page.locator('#results[aria-busy="false"]').wait_for()
-
-    def until(self, expression: str) -> None:
-        """Wait for something in the page; the browser's own way needs ``eval``, which the page's policy forbids."""
-        running.wait_for(lambda: bool(self.page.evaluate(expression)), 15)
 
     def titles(self) -> list[str]:
         return self.page.locator("#grid .title").all_text_contents()
@@ -97,7 +106,7 @@ class Opened:
 
 @contextmanager
 def opened(browser: Browser, url: str, size: tuple[int, int] = DESKTOP, **options: Any) -> Iterator[Opened]:
-    """A tab; afterwards nothing was complained of, and nobody but the explorer was asked."""
+    """A tab; afterwards nothing was complained of, and nobody but the server at ``url`` was asked."""
     width, height = size
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)

@@ -6,9 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,84 +19,49 @@ import running
 from bind_golden import raw, write_checkpoint
 from file_server import answer, serving
 from films import film
+from message_scenes import Scene
 from multi2vec_bind import imagebind_recipe
 from multi2vec_bind.imagebind_config import HUGE
 from multi2vec_bind.imagebind_weights import published
-from pictures import SAMPLES, b64
+from pictures import SAMPLES
+from readme_tables import check_limits, fits, messages, rows
+from shell_blocks import blocks, run, runnable
 from sounds import encoded_sound, tone, wav
-from vecmod.serving.flow.metrics import Metrics
-from vecmod.serving.http.lifecycle import StartupFault
 from vecmod.serving.model import download
 from vecmod.serving.model.download import RemoteWeights
-from vecmod.serving.model.torch_file import UnreadableWeights
-from vecmod.serving.model.weights import WeightsNotFound
-from vecmod.serving.run import find_service, load_pipeline
-from vecmod.serving.service_settings import ServiceSettings
 
 README = (Path(__file__).parents[1] / "multi2vec-bind/README.md").read_text("utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
-SHELL = [code for language, code in BLOCKS if language == "bash"]
+SHELL = blocks(README)
 # Lines that are not run here, by their beginnings, and where what they do is tested.
 NOT_RUN = {
     "pip install": "the tests' own environment has it all; tests/test_dockerfiles.py checks names and versions",
     "VECMOD_ACCEPT_NONCOMMERCIAL=1 vecmod serve": "Meta's server; tests/services/test_bind_start.py has its own",
     "docker": "no engine; tests/test_dockerfiles.py runs what the images run",
 }
-# Each service is ready before the next line, and ends where another one begins.
-PRELUDE = """
-set -e
-served=
-leave() { test -z "$served" || { kill $served; wait $served || true; }; served=; }
-trap leave EXIT
-ready() { served=$!; until curl -sf -o out localhost:8080/.well-known/ready; do kill -0 $served; sleep 0.2; done; }
-"""
-
-
-def runnable(code: str) -> str:
-    """The block as a script, without what is not run."""
-    lines = [line for line in code.splitlines() if not line.startswith(tuple(NOT_RUN))]
-    return "\n".join(f"leave\n{line} &\nready" if "vecmod serve" in line else line for line in lines)
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the first table after some words."""
-    table = re.search(r"(?:^\|.*\n)+", README[README.index(heading) :], re.MULTILINE)
-    assert table
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
 
 
 @pytest.mark.parametrize("number", range(len(SHELL)), ids=lambda number: SHELL[number].split("\n")[0][:40])
 def test_commands(number: int, tmp_path: Path) -> None:
-    if not shutil.which("curl"):
-        pytest.skip("NOT TESTED: the commands of multi2vec-bind's README, as there is no curl")
-    script = runnable(SHELL[number])
+    script = runnable(SHELL[number], NOT_RUN)
     digest = hashlib.sha256(write_checkpoint(tmp_path).read_bytes()).hexdigest()
     shutil.copy(SAMPLES / "films/cat.mp4", tmp_path)
-    port = running.free_port()
-    script = (PRELUDE + script).replace("localhost:8080", f"localhost:{port}")
     # The small model is the large one here.
     script = script.replace(imagebind_recipe.CHECKPOINT.sha256, digest)
-    given = {"VECMOD_PORT": port, "VECMOD_OFFLINE": 1, "VECMOD_CACHE_DIR": tmp_path / "cache"}
-    environ = running.environ(given)
-    environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
-    )
+    done = run(script, tmp_path, {"VECMOD_CACHE_DIR": tmp_path / "cache"})
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in re.findall(r"^\{.*\}$", done.stdout.replace("}{", "}\n{"), re.MULTILINE)]
     assert len(answers) == len(re.findall(r"curl -s localhost", script))
     assert not any("error" in one for one in answers)
 
 
-def test_every_block_is_one_that_is_looked_at() -> None:
-    assert {language for language, _ in BLOCKS} == {"bash", "python", "diff"}
+def test_what_is_not_run_is_there() -> None:
     for beginning in NOT_RUN:
         assert any(line.startswith(beginning) for code in SHELL for line in code.splitlines()), beginning
-    assert [len(runnable(code).split()) > 0 for code in SHELL].count(False) == 2
+    assert [len(runnable(code, NOT_RUN).split()) > 0 for code in SHELL].count(False) == 2
 
 
 def test_depth_in_sixteen_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ((_, code),) = [block for block in BLOCKS if block[0] == "python"]
+    (code,) = blocks(README, "python")
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.array([[0, 5000], [10_000, 65_535]], np.uint16)).save("depth-16bit.png")
     exec(code, {})  # noqa: S102 -- our own documentation
@@ -111,16 +77,14 @@ def test_what_towers_weigh() -> None:
         for modality, name in names.items()
     }
     counts["all"] = sum(counts.values())
-    shown = {row[0].strip("`").partition("`")[0]: row[1:3] for row in rows("| `VECMOD_TOWERS` | million parameters")}
+    shown = {
+        row[0].strip("`").partition("`")[0]: row[1:3] for row in rows(README, "| `VECMOD_TOWERS` | million parameters")
+    }
     assert shown == {name: [f"{count / 1e6:.0f}", f"{4 * count / 1e9:.2f}"] for name, count in counts.items()}
 
 
 def test_limits() -> None:
-    fields = {str(field.alias): field.default for field in ServiceSettings.model_fields.values()}
-    for variables, said, _ in rows("## Limits"):
-        names = re.findall(r"`(\w+)`", variables)
-        numbers = [int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d", said)[: len(names)]]
-        assert numbers == [fields[name] for name in names], variables
+    check_limits(README)
 
 
 # What is not the weights, though it is as large.
@@ -149,71 +113,45 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "graphs"
 
 
-class Scene:
-    """Where a message is brought about."""
+class BindScene(Scene):
+    """multi2vec-bind, with a small ImageBind."""
 
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-        self.folder = folder
-        self.patch = patch
-        self._request = request
-
-    def service(self, name: str) -> running.Caller:
-        found: running.Caller = self._request.getfixturevalue(name)
-        return found
+    name = running.BIND
+    given: ClassVar[Mapping[str, object]] = {"MODEL_NAME": "", "VECMOD_MODEL_PATH": running.TINY_IMAGEBIND}
 
     def converted(self) -> Path:
-        found: Path = self._request.getfixturevalue("converted")
+        found: Path = self.fixture("converted")
         return found
 
-    def start(self, **variables: object) -> str:
-        """Why a service cannot start."""
-        given = {"MODEL_NAME": "", "VECMOD_MODEL_PATH": running.TINY_IMAGEBIND, **variables}
-        settings = running.settings(self.folder / "cache", **given)
-        service = find_service(running.BIND)
-        with pytest.raises((StartupFault, WeightsNotFound, UnreadableWeights)) as caught:
-            load_pipeline(service.choose(service, settings).family, settings, Metrics())
-        return str(caught.value)
-
     def fetch(self, status: str = "200 OK") -> str:
-        """Why a service cannot start whose weights a server is asked for, which has others of the same size."""
+        """Why it cannot start if a server is asked for its weights that has others of the same size."""
         self.patch.setattr(download, "_PAUSE", 0.001)
         with serving() as server:
             remote = RemoteWeights(server.url("/w.pth", answer(OTHER, status=status)), "w.pth", "0" * 64, len(OTHER))
             self.patch.setattr(imagebind_recipe, "CHECKPOINT", remote)
             return self.start(VECMOD_MODEL_PATH="", VECMOD_ACCEPT_NONCOMMERCIAL=1, VECMOD_OFFLINE=0)
 
-    def without(self, package: str, *modules: str) -> None:
-        """Nobody can import the package, and nobody has it already."""
-        self.patch.setitem(sys.modules, package, None)
-        for module in modules:
-            self.patch.delitem(sys.modules, module, raising=False)
 
-    def ask(self, service: str, key: str, value: str | bytes) -> str:
-        item = value if isinstance(value, str) else b64(value)
-        found = self.service(service)("POST", "/vectorize", {key: [item]}).json()
-        return str(found["error"] if "error" in found else found["warnings"])
-
-
-def damaged(scene: Scene) -> str:
+def damaged(scene: BindScene) -> str:
     folder = scene.folder / "cache/weights" / ("0" * 16)
     folder.mkdir(parents=True)
     (folder / "w.pth").write_bytes(OTHER)
     return scene.fetch()
 
 
-def cut_off(scene: Scene) -> str:
+def cut_off(scene: BindScene) -> str:
     path = write_checkpoint(scene.folder)
     path.write_bytes(path.read_bytes()[:-100])
     return scene.start(VECMOD_MODEL_PATH=path)
 
 
-def of_another_size(scene: Scene) -> str:
+def of_another_size(scene: BindScene) -> str:
     path = write_checkpoint(scene.folder)
     (scene.folder / "config.json").unlink()
     return scene.start(VECMOD_MODEL_PATH=path)
 
 
-def of_another_network(scene: Scene) -> str:
+def of_another_network(scene: BindScene) -> str:
     weights = scene.folder / "weights.safetensors"
     shutil.copy(running.TINY_IMAGEBIND / weights.name, weights)
     config = json.loads((running.TINY_IMAGEBIND / "config.json").read_text())
@@ -221,33 +159,33 @@ def of_another_network(scene: Scene) -> str:
     return scene.start(VECMOD_MODEL_PATH=weights)
 
 
-def without_pyav(scene: Scene) -> str:
+def without_pyav(scene: BindScene) -> str:
     scene.without("av", *(f"vecmod.serving.media.{name}" for name in ("audio", "video", "av_file")))
     return scene.start()
 
 
-def without_onnx(scene: Scene) -> str:
+def without_onnx(scene: BindScene) -> str:
     scene.without("onnx", *(f"vecmod.serving.engine.{name}" for name in ("onnx_graph", "graph_ops")))
     return scene.start()
 
 
-def nowhere_to_write(scene: Scene) -> str:
+def nowhere_to_write(scene: BindScene) -> str:
     (scene.folder / "cache").touch()
     return scene.start()
 
 
-def left_out(scene: Scene) -> str:
+def left_out(scene: BindScene) -> str:
     with running.in_thread(running.bind(scene.folder, VECMOD_TOWERS="text")) as caller:
         return str(caller("POST", "/vectorize", {"audio": ["eA=="]}).json()["error"])
 
 
-def not_converted(scene: Scene) -> str:
+def not_converted(scene: BindScene) -> str:
     with running.in_thread(running.bind(scene.folder, VECMOD_MODEL_PATH=scene.converted())) as caller:
         return str(caller("POST", "/vectorize", {"imu": ["eA=="]}).json()["error"])
 
 
 MINUTES = wav(bytes(601 * 1000), rate=1000, bits=8)
-MESSAGES: dict[str, Callable[[Scene], str]] = {
+MESSAGES: dict[str, Callable[[BindScene], str]] = {
     "the weights of ImageBind (4.8 GB)": lambda scene: scene.start(VECMOD_MODEL_PATH=""),
     "VECMOD_OFFLINE forbids": lambda scene: scene.start(VECMOD_MODEL_PATH="", VECMOD_ACCEPT_NONCOMMERCIAL=1),
     "could not be fetched": lambda scene: scene.fetch("503 Busy"),
@@ -278,7 +216,7 @@ MESSAGES: dict[str, Callable[[Scene], str]] = {
     "line 3 has 5 columns": lambda scene: scene.ask("imagebind", "imu", b"names\n1,2,3,4,5,6\n1,2,3,4,5\n"),
     "has too few lines": lambda scene: scene.ask("imagebind", "imu", b"names\n1,2,3,4,5,6\n"),
 }
-SHOWN = [row[0].strip("`") for words in ("When it does not start", "In answers:") for row in rows(words)]
+SHOWN = messages(README)
 
 
 @pytest.mark.parametrize("message", SHOWN)
@@ -286,8 +224,8 @@ def test_messages(
     message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     (bring_about,) = (made for beginning, made in MESSAGES.items() if message.startswith(beginning))
-    said = bring_about(Scene(tmp_path, monkeypatch, request))
-    assert re.search(re.escape(message).replace("…", ".*"), said), said
+    said = bring_about(BindScene(tmp_path, monkeypatch, request))
+    assert fits(message, said), said
 
 
 def test_every_message_is_shown() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -262,7 +263,14 @@ def test_a_demo_that_is_ended_leaves_nothing_running(ending: signal.Signals, tmp
     assert not any(process.is_running() for process in service)
 
 
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of tables that the command has drawn."""
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in re.findall(r"^│.*│$", text, re.MULTILINE)]
+
+
 def test_demo(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert len(rows_of(readme)) == 4
     expected = {"cat-crop.png": "cat.jpg", "temple-webp.webp": "temple.jpg", "a hot drink": "coffee.jpg"}
     of_films = {"cat-crop.png": "cat.mp4", "temple-webp.webp": "temple.mp4", "a rocket launch": "rocket.webm"}
     for stored in (16, 0):
@@ -274,6 +282,9 @@ def test_demo(tmp_path: Path) -> None:
         for shown, answers in ((photos, expected), (films, of_films)):
             for query, nearest in answers.items():
                 assert any(query in line and nearest in line for line in shown.splitlines())
+        for told, found in zip(rows_of(readme), rows_of(photos), strict=False):
+            assert [told[at] for at in (0, 1, 3)] == [found[at] for at in (0, 1, 3)]
+            assert [float(told[at]) for at in (2, 4)] == pytest.approx([float(found[at]) for at in (2, 4)], abs=0.002)
         assert "It embeds no sounds and no motion" in done.stdout
         assert "VECMOD_ACCEPT_NONCOMMERCIAL=1 vecmod serve multi2vec-bind --model imagebind_huge" in done.stdout
     for service in ("img2vec-neural", "multi2vec-clip", "multi2vec-bind"):

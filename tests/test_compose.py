@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import yaml
 
 import dockerfiles
+from machine_tools import tool
 from vecmod.contract.environment import OUR_VARIABLES
 from vecmod.explore.explore_settings import ExploreSettings
 from vecmod.host.catalog import known_modules
@@ -33,13 +33,12 @@ BASE_IMAGE = re.compile(r"[\w./-]+:(?!latest\b)[\w.-]*\d[\w.-]*|vecmod/[\w-]+:(l
 
 def merged(*files: str, profiles: tuple[str, ...] = PROFILES) -> Services:
     """What docker-compose makes of them, with no variable set."""
-    if shutil.which("docker-compose") is None:
-        pytest.skip("docker-compose is not installed: apt-get install docker-compose")
+    program = tool("docker-compose", advice="apt-get install docker-compose")
     chosen = [part for profile in profiles for part in ("--profile", profile)]
     named = [part for file in files for part in ("-f", file)]
     # Nor with what somebody wrote into .env.
     with tempfile.NamedTemporaryFile() as nothing:
-        command = ["docker-compose", "--env-file", nothing.name, *named, *chosen, "config"]
+        command = [program, "--env-file", nothing.name, *named, *chosen, "config"]
         clean = {"PATH": os.environ["PATH"]}
         done = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

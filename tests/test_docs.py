@@ -12,18 +12,24 @@ import typesense
 
 import running
 from pictures import SAMPLES
+from shell_blocks import blocks
 from stand_in_tidb import StandIn
 from stand_in_weaviate import stand_in_weaviate
 from typesense_server import KEY, TypesenseServer
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.stem: path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
-LINKED = [*DOCS.values(), *ROOT.glob("*/README.md"), ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md"]
+LINKED = [*DOCS.values(), *ROOT.glob("*2vec-*/README.md"), ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md"]
 CLIP = "http://127.0.0.1:8081"
 
 
-def snippets(doc: str, language: str = "python") -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", DOCS[doc].read_text(), re.DOTALL)
+def snippets(doc: str) -> list[str]:
+    return blocks(DOCS[doc].read_text(), "python")
+
+
+def output(doc: str) -> str:
+    """What stands below the first program."""
+    return DOCS[doc].read_text().partition("```python\n")[2].partition("```text\n")[2].partition("```")[0]
 
 
 def headings(path: Path) -> list[str]:
@@ -87,13 +93,13 @@ def test_one_program_on_every_store(
     (program,) = snippets("README")
     changes = {'"photos.db"': repr(STORES[store](request)), CLIP: clip_service.url, "Photo": f"Photo{uuid.uuid4().hex}"}
     run(program, changes)
-    assert capsys.readouterr().out == snippets("README", "text")[-1]
+    assert capsys.readouterr().out == output("README")
 
 
 def test_the_program_on_weaviate(clip_service: running.Caller, capsys: pytest.CaptureFixture[str]) -> None:
     with stand_in_weaviate({"multi2vec-clip": clip_service.url}) as url:
         run(snippets("README")[0], {'"photos.db"': repr(url), CLIP: clip_service.url})
-    assert capsys.readouterr().out == snippets("README", "text")[-1]
+    assert capsys.readouterr().out == output("README")
 
 
 def test_weaviate(service: running.Caller, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +113,7 @@ def test_weaviate(service: running.Caller, capsys: pytest.CaptureFixture[str]) -
 
 def test_milvus(clip_service: running.Caller, capsys: pytest.CaptureFixture[str]) -> None:
     run(snippets("milvus")[0], {CLIP: clip_service.url})
-    assert capsys.readouterr().out == snippets("milvus", "text")[0]
+    assert capsys.readouterr().out == output("milvus")
 
 
 def test_typesense(
@@ -121,7 +127,7 @@ def test_typesense(
         '"mine"': repr(collection),
     }
     run(snippets("typesense")[0], changes)
-    assert capsys.readouterr().out == snippets("typesense", "text")[0]
+    assert capsys.readouterr().out == output("typesense")
 
 
 # pytidb declares vectors as lists and reads them as arrays, which pydantic remarks at every row.

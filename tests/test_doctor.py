@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def test_what_is_installed() -> None:
     found = by_name(installed())
     assert all(finding.level is Level.OK for finding in found.values())
     assert found["media"].says.startswith("av 1")
+
+
+def test_every_extra_is_looked_at() -> None:
+    extras = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert set(room._EXTRAS) == extras.keys() - {"demo", "dev"}
+    for extra, (package, _, _) in room._EXTRAS.items():
+        assert any(one.startswith(f"{package}>") for one in extras[extra])
 
 
 def test_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +108,28 @@ def test_a_port_that_is_taken(environ: dict[str, str]) -> None:
         found = by_name(service_side({**environ, "VECMOD_PORT": str(port)}))["port"]
     assert found.level is Level.NOTE
     assert f"127.0.0.1:{port} is not free" in found.says
+
+
+def test_a_service_at_the_port_is_told(environ: dict[str, str], service: running.Caller) -> None:
+    found = by_name(service_side({**environ, "VECMOD_PORT": service.url.rpartition(":")[2]}))["port"]
+    assert f"img2vec-neural answers there, which serves {running.BUILTIN} and is ready" in found.says
+
+
+def test_a_port_that_is_taken_by_something_else_on_ipv6(environ: dict[str, str]) -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        try:
+            taken.bind(("::1", 0))
+        except OSError:
+            pytest.skip("NOT TESTED: IPv6, which this machine does not have")
+        port = str(taken.getsockname()[1])
+        found = by_name(service_side({**environ, "VECMOD_HOST": "::1", "VECMOD_PORT": port}))["port"]
+    assert found.says.endswith("is a service running already?")
+
+
+def test_services_that_commands_would_ask(environ: dict[str, str], service: running.Caller) -> None:
+    found = by_name(host_side({**environ, "IMAGE_INFERENCE_API": service.url}))
+    assert found["img2vec-neural"] == Finding(Level.OK, "img2vec-neural", f"{service.url} is ready")
+    assert "multi2vec-clip" not in found
 
 
 def test_services_that_answer_and_that_do_not(environ: dict[str, str], service: running.Caller) -> None:

@@ -21,7 +21,7 @@ TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
 
 # Library -> the files that may import it.
 DOORS = {
-    "onnx": {"onnx_graph", "graph_ops"},
+    "onnx": {"onnx_graph", "graph_ops", "int8_graph", "int8_layers"},
     "onnxruntime": {"onnx_engine"},
     "openvino": {"openvino_engine"},
     "torch": {"torch_engine"},
@@ -32,6 +32,7 @@ DOORS = {
         "transforms",
         "excess",
         "medium",  # for the type alone
+        "calibration",  # likewise
         "film",
         "thumbnailer",
     },

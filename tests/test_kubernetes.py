@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +13,15 @@ import yaml
 
 import dockerfiles
 import running
+from machine_tools import tool
 from test_compose import HOST_NAMES, SERVICE_NAMES
 from vecmod import __version__
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.service_settings import ServiceSettings
 
 DEPLOY = dockerfiles.ROOT / "deploy"
+# What is not kustomize's own.
+FILES = [path for path in sorted(DEPLOY.rglob("*.yaml")) if path.name != "kustomization.yaml"]
 Manifest = dict[str, Any]
 # Oldest and newest that it is held against.
 VERSIONS = ("1.30", "1.36")
@@ -35,9 +37,8 @@ BUILT = {
 
 def kustomize(folder: Path) -> list[Manifest]:
     """What is applied; nothing is asked of a cluster."""
-    if not (tool := shutil.which("kustomize") or shutil.which("kubectl")):
-        pytest.skip("neither kustomize nor kubectl is installed")
-    command = [tool, "build" if tool.endswith("kustomize") else "kustomize", str(folder)]
+    program = tool("kustomize", "kubectl", advice=".ci/kubectl.py FOLDER fetches one")
+    command = [program, "build" if program.endswith("kustomize") else "kustomize", str(folder)]
     here = {"PATH": os.environ["PATH"], "KUBECONFIG": os.devnull}
     done = subprocess.run(command, env=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -81,6 +82,14 @@ def environment(objects: list[Manifest], container: Manifest) -> dict[str, str]:
     (source,) = container["envFrom"]
     shared: dict[str, str] = of(objects, "ConfigMap")[source["configMapRef"]["name"]]["data"]
     return shared | {one["name"]: one.get("value", "2") for one in container["env"]}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(DEPLOY)))
+def test_each_file_is_what_it_says(path: Path, version: str) -> None:
+    """As they lie there, which needs no kustomize."""
+    for one in yaml.safe_load_all(path.read_text()):
+        kubernetes_validate.validate(one, version, strict=True)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

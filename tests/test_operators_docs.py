@@ -52,7 +52,7 @@ def test_what_is_run_was_built() -> None:
 def test_what_is_composed() -> None:
     asked = commands("docker compose")
     profiles = {name for one in COMPOSE.values() for name in one.get("profiles", [])}
-    assert {name for words in asked for name in after(words, "--profile")} - {"bind"} == profiles
+    assert {name for words in asked for name in after(words, "--profile")} == profiles
     assert all((ROOT / one).is_file() for words in asked for one in after(words, "-f"))
 
 

@@ -163,7 +163,7 @@ def _say_how_to_go_on(console: Console, samples: Path, url: str, services: DemoS
         "The services go on, for another terminal, too:\n"
         f"  {sys.argv[0]} insert YOUR-FOLDER --class-file {samples / _BY_WORDS.class_file} --service {by_words}\n"
         f"  {sys.argv[0]} search --text 'YOUR WORDS' --service {by_words}\n"
-        f"Their routes: {', '.join(f'{origin}/docs' for origin in services.origins.values())}\n"
+        f"Their own pages: {', '.join(f'{origin}/' for origin in services.origins.values())}\n"
         "Ctrl-C here stops them; nothing else is left running.",
         soft_wrap=True,
         highlight=False,

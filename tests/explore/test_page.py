@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
+import running
 from page_browser import DESKTOP, PHONE, Opened, opened
 from page_explorer import PHOTOS, TAGS
 from pictures import SAMPLES
@@ -68,6 +69,22 @@ def test_words_find_the_photo_and_back_leads_back(tab: Opened) -> None:
     expect(tab.page.locator("#grid .title").first).to_have_text("coffee.jpg")
     tab.page.reload()
     expect(tab.page.locator("#grid .title").first).to_have_text("coffee.jpg")
+
+
+def test_who_goes_back_before_the_answer_sees_what_was_there(tab: Opened) -> None:
+    held: list[Route] = []
+    tab.go(text="a+cat")
+    tab.page.route("**/search", lambda route: held.append(route))
+    tab.page.fill("#words", "a hot drink")
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator("#results")).to_have_attribute("aria-busy", "true")
+    tab.page.go_back()
+    expect(tab.page.locator("#results")).to_have_attribute("aria-busy", "false")
+    running.wait_for(lambda: bool(tab.page.evaluate("1") and held))
+    held[0].continue_()
+    tab.page.wait_for_timeout(500)
+    assert tab.titles()[0] == "cat.jpg"
+    expect(tab.page.locator("#words")).to_have_value("a cat")
 
 
 def test_a_dropped_picture_is_searched_by(tab: Opened) -> None:

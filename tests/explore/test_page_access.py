@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,6 @@ from playwright.sync_api import Browser, expect
 from explorers import exploring
 from page_browser import DESKTOP, PHONE, WORDS, Opened, opened
 from page_explorer import PHOTOS
-
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
-
-
-def violations(tab: Opened) -> list[tuple[str, str, str]]:
-    """Of axe's rules: which one, by what, and why."""
-    tab.page.evaluate(AXE)
-    found = tab.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    return [(one["id"], node["html"], node["failureSummary"]) for one in found for node in one["nodes"]]
 
 
 def open_first(tab: Opened) -> None:
@@ -63,8 +53,8 @@ def test_nothing_stands_in_the_way_and_all_fits(
     with opened(browser, explorer, size, color_scheme=scheme, reduced_motion="reduce") as tab:
         tab.go(**{"collection": WORDS, **place})
         step(tab)
-        assert violations(tab) == []
-        assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= size[0]
+        assert tab.violations() == []
+        assert tab.width() <= size[0]
 
 
 @pytest.fixture
@@ -161,8 +151,8 @@ def test_a_store_without_collections_and_an_explorer_that_ends(browser: Browser,
                 ["vecmod serve multi2vec-clip", "vecmod insert ~/Pictures", "vecmod explore"]
             )
             assert json.loads(tab.page.locator("#message pre").inner_text())["vectorizer"] == "multi2vec-clip"
-            assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= PHONE[0]
-            assert violations(tab) == []
+            assert tab.width() <= PHONE[0]
+            assert tab.violations() == []
             explorers.close()
             expect(tab.page.locator("#service-fault")).to_contain_text("start it again with", timeout=20_000)
             tab.watch.complaints.clear()  # the browser itself tells of each connection refused

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+import running
 from crops import crops
 from page_browser import PHONE, Opened, opened
 from pictures import SAMPLES
@@ -65,6 +66,9 @@ def test_a_chosen_folder_with_a_broken_picture(tab: Opened, holiday: Path) -> No
     assert set(tab.titles()) == {"cat.jpg", "lime.jpg", "peach.jpg", "temple ä #1.jpg"}
     tab.until("[...document.querySelectorAll('#grid img')].every((one) => one.naturalWidth)")
     expect(tab.page.locator("#collection")).to_contain_text("Empty · 4")
+    line = tab.page.locator("#status")
+    expect(line).to_contain_text(f"img2vec-neural · {running.BUILTIN}")
+    expect(line).to_contain_text(re.compile(r"4 items.*[\d.]+ items/s", re.DOTALL))
 
 
 def test_a_dropped_folder_and_the_same_again(tab: Opened, holiday: Path) -> None:
@@ -124,4 +128,4 @@ def test_on_a_phone_it_fits(browser: Browser, empty_explorer: str, holiday: Path
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE[0]
-        assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= PHONE[0]
+        assert tab.width() <= PHONE[0]

@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import psutil
 import pytest
@@ -14,10 +16,12 @@ from PIL import Image
 
 from films import film, frame_picture
 from pictures import SAMPLES, encoded, gradient, photo, png_of_size
-from vecmod.explore import thumbnails
+from vecmod.explore import first_frame, thumbnails
 from vecmod.explore.media_types import kind_of, media_type_of
 from vecmod.explore.thumbnails import Thumbnails
 from vecmod.host import folder
+from vecmod.serving.media import av_file, video
+from vecmod.serving.media.limits import MediaLimits
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,23 @@ def shown(maker: Thumbnails, file: Path, size: int = 64) -> Image.Image | None:
 def write(tmp_path: Path, name: str, data: bytes) -> Path:
     (tmp_path / name).write_bytes(data)
     return tmp_path / name
+
+
+def test_films_are_opened_as_services_open_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wings never meet, so both have these options."""
+    given: list[dict[str, str]] = []
+    really = av.open
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        given.append(options["options"])
+        return really(*arguments, **options)
+
+    monkeypatch.setattr(av, "open", noted)
+    data = (SAMPLES / "films/cat.mp4").read_bytes()
+    with av_file.opened(data, "a film", video._FORMATS, MediaLimits().films.max_pixels):
+        pass
+    assert given == [first_frame._OPTIONS]
+    assert set(video._DECODERS.split()) == first_frame._DECODERS
 
 
 def test_every_kind_of_file_that_folders_give_has_a_type() -> None:

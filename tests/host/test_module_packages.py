@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,19 +33,10 @@ with ModuleHost(HostSettings.read(os.environ)) as host:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PYTHONPATH with the example on it, installed by pip from a copy, for it builds where the source is."""
-    folder = tmp_path_factory.mktemp("example")
-    shutil.copytree(EXAMPLE, folder / "source", ignore=shutil.ignore_patterns("build", "*.egg-info"))
-    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
-    pip = [sys.executable, "-m", "pip", "install", *options]
-    subprocess.run([*pip, "--target", folder / "site", folder / "source"], check=True, timeout=120)
-    return os.pathsep.join(filter(None, (str(folder / "site"), os.environ.get("PYTHONPATH"))))
-
-
-@pytest.fixture(scope="module")
-def colours(installed: str, cache: Path) -> Iterator[running.Caller]:
-    with running.process(cache, running.free_port(), "vecmod_module_example", PYTHONPATH=installed, MODEL_NAME="") as (
+def colours(example_installed: str, cache: Path) -> Iterator[running.Caller]:
+    with running.process(
+        cache, running.free_port(), "vecmod_module_example", PYTHONPATH=example_installed, MODEL_NAME=""
+    ) as (
         caller,
         _,
     ):
@@ -72,9 +62,9 @@ def test_its_model_counts_colours(colours: running.Caller) -> None:
     assert found[4] == pytest.approx({4: 0.5, 5: 0.5}, abs=1e-4)
 
 
-def test_its_module_in_the_host(installed: str, colours: running.Caller, tmp_path: Path) -> None:
+def test_its_module_in_the_host(example_installed: str, colours: running.Caller, tmp_path: Path) -> None:
     environ = {
-        "PYTHONPATH": installed,
+        "PYTHONPATH": example_installed,
         "ENABLE_MODULES": "img2vec-example",
         "EXAMPLE_INFERENCE_API": colours.url,
         "VECMOD_STORE": "memory://",
@@ -88,8 +78,8 @@ def test_its_module_in_the_host(installed: str, colours: running.Caller, tmp_pat
     assert (done.returncode, done.stdout) == (0, "['rocket', 'cat']\n"), done.stderr
 
 
-def test_its_module_on_the_command_line(installed: str, colours: running.Caller, tmp_path: Path) -> None:
-    environ = {"PYTHONPATH": installed, "EXAMPLE_INFERENCE_API": colours.url}
+def test_its_module_on_the_command_line(example_installed: str, colours: running.Caller, tmp_path: Path) -> None:
+    environ = {"PYTHONPATH": example_installed, "EXAMPLE_INFERENCE_API": colours.url}
     class_file = EXAMPLE / "photo.class.json"
     done = vecmod("insert", SAMPLES / "photos", "--class-file", class_file, cwd=tmp_path, **environ)
     assert "16 stored" in done.stdout, done.stderr

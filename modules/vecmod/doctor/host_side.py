@@ -28,7 +28,9 @@ def host_side(environ: Environ) -> Iterator[Finding]:
             "modules",
             f"ENABLE_MODULES names none, which your own program will need; known: {', '.join(known)}",
         )
-    for name in settings.enable_modules:
+    # What the commands use without it.
+    named = tuple(name for name, one in known.items() if settings.module_variables.get(one.origin_variable))
+    for name in settings.enable_modules or named:
         if name in known:
             yield _module(known[name], settings)
         else:

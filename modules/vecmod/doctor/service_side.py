@@ -3,12 +3,15 @@
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from vecmod.contract.environment import SettingsError
 from vecmod.doctor.finding import Environ, Finding, Level
+from vecmod.host.catalog import IMG2VEC_NEURAL
+from vecmod.host.client import ServiceClient
 from vecmod.serving.engine.choose import engine_names
 from vecmod.serving.engine.engine import EngineUnavailable
 from vecmod.serving.http.lifecycle import StartupFault
@@ -19,6 +22,10 @@ from vecmod.serving.model.torch_file import UnreadableWeights
 from vecmod.serving.model.weights import WeightsNotFound
 from vecmod.serving.run import adjusted, engine_choice, find_service, weights_place
 from vecmod.serving.service_settings import ServiceSettings
+
+# Who listens everywhere is found on this machine.
+_HERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+_SECONDS = 2.0
 
 
 def service_side(environ: Environ) -> Iterator[Finding]:
@@ -58,8 +65,18 @@ def _port(settings: ServiceSettings) -> Finding:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((settings.host, settings.port))
     except OSError as error:
-        return Finding(Level.NOTE, "port", f"{address} is not free ({error.strerror}): is a service running already?")
+        return Finding(Level.NOTE, "port", f"{address} is not free ({error.strerror}): {_who_answers(settings)}")
     return Finding(Level.OK, "port", f"{address} is free")
+
+
+def _who_answers(settings: ServiceSettings) -> str:
+    """Mostly a service that was started a moment ago; any module's client can ask it what it is."""
+    here = _HERE.get(settings.host, f"[{settings.host}]" if ":" in settings.host else settings.host)
+    with closing(ServiceClient(IMG2VEC_NEURAL, f"http://{here}:{settings.port}", _SECONDS)) as client:
+        said = client.meta()
+    if "service" not in said:
+        return "is a service running already?"
+    return f"{said['service']} answers there, which serves {said.get('model')} and is {said.get('state')}"
 
 
 def _service(name: str, settings: ServiceSettings) -> Iterator[Finding]:

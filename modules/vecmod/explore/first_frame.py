@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 
 # FFmpeg reads far more than films, and follows what they name: so only these are let in, it is given the open file and
-# nothing else to read, and what it decodes is limited in size and number.
+# nothing else to read, and what it decodes is limited in size and number. The service wing does so, too
+# (serving/media/av_file.py, video.py), but the wings never meet: a test holds the two against each other.
 _DECODERS = frozenset("av1 gif h263 h264 hevc libdav1d libvpx-vp9 mjpeg mpeg4 prores vp8 vp9".split())
 _OPTIONS = {
     "format_whitelist": "mov,matroska,avi,gif",
     "protocol_whitelist": "none",
     "max_streams": "16",
+    "ignore_chapters": "1",
     "max_pixels": str(4096 * 2304),
     "max_probe_packets": "1",
 }

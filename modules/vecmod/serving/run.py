@@ -14,6 +14,7 @@ import numpy as np
 from vecmod.contract.environment import SettingsError
 from vecmod.contract.meta_api import LimitsMeta
 from vecmod.contract.modality import TEXT
+from vecmod.serving.calibration import calibration_samples
 from vecmod.serving.engine.choose import EngineChoice, engine_names, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
 from vecmod.serving.engine.network import AnyNetwork
@@ -169,7 +170,7 @@ def load_pipeline(family: Family, settings: ServiceSettings, metrics: Metrics) -
         _warm_up(model)
     except _OPERATOR_FAULTS as error:
         raise StartupFault(str(error)) from error
-    cache = VectorCache(_passport(model), settings.vector_cache_mb * MIB, shared)
+    cache = VectorCache(_passport(model, settings), settings.vector_cache_mb * MIB, shared)
     return Pipeline(model, decoder, metrics, settings.cores(), _remote_files(settings), cache)
 
 
@@ -184,12 +185,15 @@ def load_model(family: Family, settings: ServiceSettings) -> Model:
         recipe.licence,
         " or ".join(engine_names(choice)),
     )
+    steps = {tower.network: tower.steps for tower in recipe.towers.values()}
     words = recipe.towers[TEXT.name].network if TEXT.name in recipe.towers else None
 
     def load(network: AnyNetwork) -> SharedEngine:
+        def work() -> SharedEngine:
+            return load_engine(network, choice, calibration_samples(steps[network], settings.calibration))
+
         # A runtime's threads have the priority of the one that makes them, which for media is a lower one.
-        alone = words is None or network is words
-        return load_engine(network, choice) if alone else in_background(lambda: load_engine(network, choice))
+        return work() if words is None or network is words else in_background(work)
 
     return GraphModel(recipe, load, settings.max_batch)
 
@@ -212,7 +216,9 @@ def adjusted(recipe: Recipe, settings: ServiceSettings) -> Recipe:
 def engine_choice(settings: ServiceSettings) -> EngineChoice:
     """What the settings say about engines."""
     cache = settings.cache_dir.expanduser()
-    return EngineChoice(settings.engine, settings.device(), settings.cores(), cache, settings.streams)
+    return EngineChoice(
+        settings.engine, settings.device(), settings.cores(), cache, settings.streams, settings.precision
+    )
 
 
 def weights_place(settings: ServiceSettings) -> WeightsPlace:
@@ -235,10 +241,11 @@ def _shared_vectors(url: str, metrics: Metrics) -> SharedVectors | None:
         ) from error
 
 
-def _passport(model: Model) -> str:
+def _passport(model: Model, settings: ServiceSettings) -> str:
     """What tells its vectors from those of other models, weights and settings."""
     meta = model.meta()
-    engine = f"{meta.engine.name} {meta.engine.precision}"
+    # What is told of the engine is true of the first modality; others may be in another precision.
+    engine = f"{meta.engine.name} {meta.engine.precision} {settings.precision}"
     return "\n".join((meta.family, meta.revision, engine, f"normalized={meta.normalized}", meta.preprocessing))
 
 

@@ -76,6 +76,16 @@ class ServiceSettings(BaseModel):
     streams: Positive | None = Field(
         None, alias="VECMOD_STREAMS", description="runs of the model at once, which share the threads; empty: measured"
     )
+    precision: Literal["fp32", "int8"] = Field(
+        "fp32",
+        alias="VECMOD_PRECISION",
+        description="of networks that see pictures; int8 is faster and changes vectors",
+    )
+    calibration: Path | None = Field(
+        None,
+        alias="VECMOD_CALIBRATION",
+        description="folder with pictures like yours, to round int8 by; empty: samples",
+    )
     max_batch: Positive | None = Field(
         None, alias="VECMOD_MAX_BATCH", description="items in one run; empty: the model's"
     )

@@ -28,6 +28,8 @@ export const shown = () => (running ? [] : (now?.items ?? []));
 /** Show what a place asks for. */
 export async function show(place, collection) {
   const key = question(place);
+  // On the way to another question, and back before its answer came: nobody waits for that one any more.
+  if (now?.key === key && running?.key !== key) stop();
   if (now?.key === key && now.collection.items === collection.items) return;
   if (now?.key === key) return changed(collection);
   if (now) now.scroll = scrollY;
@@ -68,7 +70,7 @@ export async function refresh(collection = now?.collection) {
 
 async function load(list) {
   stop();
-  const mine = new AbortController();
+  const mine = Object.assign(new AbortController(), { key: list.key });
   running = mine;
   const later = setTimeout(() => by("results").classList.add("waiting"), 150);
   by("results").setAttribute("aria-busy", "true");

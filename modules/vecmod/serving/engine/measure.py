@@ -39,9 +39,11 @@ class Way:
 
     engine: str
     split: Split
+    precision: str = "fp32"
 
     def __str__(self) -> str:
-        return f"{self.engine} {self.split.streams}x{self.split.threads}"
+        said = f"{self.engine} {self.split.streams}x{self.split.threads}"
+        return said if self.precision == "fp32" else f"{said} {self.precision}"
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _version(package: str) -> str:
 
 def _read(path: Path) -> Plan:
     said = json.loads(path.read_text("utf-8"))
-    way = Way(said["way"]["engine"], Split(*said["way"]["split"]))
+    way = Way(said["way"]["engine"], Split(*said["way"]["split"]), said["way"]["precision"])
     return Plan(way, said["batch"], said["measured"])
 
 

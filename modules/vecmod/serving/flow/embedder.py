@@ -56,13 +56,15 @@ class Embedder:
             for priority in Priority
         }
         self._large = ThreadPoolExecutor(1, f"decode-large-{modality}", initializer=begin)
-        # Enough slots that a full batch is always prepared while another runs; more would only hold memory.
-        self._slots = {priority: asyncio.Semaphore(3 * self.batch_size + threads) for priority in Priority}
+        # Enough slots that full batches are always prepared while others run; more would only hold memory.
+        slots = (2 + model.streams[modality]) * self.batch_size + threads
+        self._slots = {priority: asyncio.Semaphore(slots) for priority in Priority}
         self._batcher: Batcher[Inputs, FloatArray] = Batcher(
             lambda items: list(model.embed(modality, items)),
             self.batch_size,
             partial(metrics.batch, modality),
             name=f"batcher-{modality}",
+            workers=model.streams[modality],
             initializer=begin,
         )
         metrics.watch_queue(modality, self._batcher.depth)

@@ -88,7 +88,8 @@ def opened(data: bytes, what: str, formats: str, most_pixels: int) -> Iterator[I
         raise Undecodable(reason)
     if count := missing(data):
         raise Undecodable(f"is cut off: {count} bytes are missing; send the file again, whole")
-    # "none" is no protocol: nothing can be opened by name.
+    # "none" is no protocol: nothing can be opened by name. The explorer's first_frame.py has the same options, which a
+    # test holds against these: the wings never meet.
     options = {"format_whitelist": formats, "protocol_whitelist": "none", "max_streams": "16", "ignore_chapters": "1"}
     options["max_pixels"] = str(most_pixels)
     # Else it would search the samples of a WAV file for sound of another format, for longer than all the rest takes.

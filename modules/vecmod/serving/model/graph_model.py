@@ -74,7 +74,7 @@ class GraphModel:
             engine=EngineMeta(
                 name=engine.name,
                 device=engine.device,
-                precision=engine.precision,
+                precision=self._precision(),
                 threads=engine.split.threads,
                 streams=engine.split.streams,
                 max_batch=next(iter(self._most.values())),
@@ -82,6 +82,13 @@ class GraphModel:
             ),
             official=dict(self._recipe.official_meta),
         )
+
+    def _precision(self) -> str:
+        """Of all engines, or which modality has which."""
+        found = {name: shared.engine.precision for name, shared in self._engines.items()}
+        if len(set(found.values())) == 1:
+            return next(iter(found.values()))
+        return ", ".join(f"{name} {precision}" for name, precision in found.items())
 
     def close(self) -> None:
         """Free the engines."""
