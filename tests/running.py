@@ -19,6 +19,7 @@ import urllib3
 from vecmod.contract.meta_api import LimitsMeta
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Pipeline
+from vecmod.serving.flow.vector_cache import SharedVectors, VectorCache
 from vecmod.serving.http.admission import Door, DoorLimits
 from vecmod.serving.http.app import AppParts, create_app
 from vecmod.serving.http.lifecycle import Lifecycle
@@ -40,6 +41,8 @@ BIND = "multi2vec-bind"
 _START_SECONDS = 600
 # What is fastest is found by measuring, which takes seconds and may end differently each time.
 UNMEASURED = {"VECMOD_ENGINE": "onnx", "VECMOD_STREAMS": 1}
+# Tests and benchmarks send the same few inputs again and again, and mean to have them embedded each time.
+_ALIKE = {"VECMOD_OFFLINE": 1, "VECMOD_VECTOR_CACHE_MB": 0}
 TINY_IMAGEBIND = Path(__file__).parent / "fixtures/imagebind"
 
 
@@ -112,7 +115,7 @@ def in_thread(server: GracefulServer, *, until_ready: bool = True) -> Iterator[C
 
 
 def settings(cache: Path, **variables: object) -> ServiceSettings:
-    given = {"VECMOD_PORT": 0, "VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN}
+    given = {"VECMOD_PORT": 0, "VECMOD_CACHE_DIR": cache, **_ALIKE, "MODEL_NAME": BUILTIN}
     given = {**given, **UNMEASURED, **variables}
     return ServiceSettings.read({name: str(value) for name, value in given.items()})
 
@@ -153,7 +156,12 @@ def service_of(
     model: Callable[[], Model],
     door: DoorLimits = DOOR,
     drain: tuple[float, int] = (0.2, 20),
+    *,
     remote: RemoteFiles = NO_URLS,
+    max_wait: float = 50.0,
+    cache_bytes: int = 0,
+    run_timeout: float = 300.0,
+    redis_url: str = "",
 ) -> GracefulServer:
     """A service around any model, without settings and weights."""
     metrics = Metrics()
@@ -161,12 +169,19 @@ def service_of(
     def load() -> Pipeline:
         made = model()
         decoder = Decoder(MEDIA, made.kinds.values())
-        return Pipeline(made, decoder, metrics, workers=4, remote=remote)
+        shared = _redis_vectors(redis_url, metrics) if redis_url else None
+        return Pipeline(made, decoder, metrics, 4, remote, VectorCache("dummy", cache_bytes, shared))
 
-    lifecycle = Lifecycle(load, on_failure=lambda: server.stop())
-    app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics))
+    lifecycle = Lifecycle(load, on_failure=lambda: server.stop(), run_timeout=run_timeout)
+    app = create_app(AppParts("img2vec-neural", "dummy", Door(door, metrics), LIMITS, lifecycle, metrics, max_wait))
     server = GracefulServer(app, lifecycle, ("127.0.0.1", 0), keep_alive=120, drain=drain)
     return server
+
+
+def _redis_vectors(url: str, metrics: Metrics) -> SharedVectors:
+    from vecmod.serving.flow.redis_vectors import RedisVectors  # noqa: PLC0415 -- an optional extra
+
+    return RedisVectors(url, metrics)
 
 
 def send(caller: Caller, body: bytes, announced: int | None = None, path: str = "/vectors") -> socket.socket:
@@ -203,7 +218,7 @@ def process_in(
     folder: Path | None, cache: Path, port: int, package: str, variables: Mapping[str, object]
 ) -> AbstractContextManager[Started]:
     """The same, at work in a folder."""
-    given = {"VECMOD_CACHE_DIR": cache, "VECMOD_OFFLINE": 1, "MODEL_NAME": BUILTIN, **UNMEASURED, **variables}
+    given = {"VECMOD_CACHE_DIR": cache, **_ALIKE, "MODEL_NAME": BUILTIN, **UNMEASURED, **variables}
     return command([sys.executable, "-m", *package.split()], port, given, folder)
 
 

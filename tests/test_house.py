@@ -40,6 +40,7 @@ DOORS = {
     "tokenizers": {"tokenizer"},
     "sentencepiece": {"spiece"},
     "prometheus_client": {"metrics"},
+    "redis": {"redis_vectors"},
     "uvicorn": {"server", "protocol", "explore_server"},
     "pymilvus": {"milvus_store"},
     "milvus_lite": {"milvus_store"},
@@ -112,13 +113,13 @@ def test_broad_excepts_are_counted() -> None:
     assert found == BROAD
 
 
-def test_coroutines_live_at_the_door_and_in_the_pipeline() -> None:
+def test_coroutines_live_at_the_door_and_in_the_flow() -> None:
     places = {
-        path.relative_to(ROOT / "modules/vecmod").parent.as_posix() if path.stem != "pipeline" else "pipeline"
+        path.relative_to(ROOT / "modules/vecmod").parent.as_posix()
         for path, tree in TREES.items()
         if any(isinstance(function, ast.AsyncFunctionDef) for function in functions(tree))
     }
-    assert places == {"serving/http", "explore/http", "pipeline"}
+    assert places == {"serving/http", "explore/http", "serving/flow"}
 
 
 def test_init_files_hold_no_logic() -> None:

@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from PIL import Image
 
 import running
 from dummy_model import DummyModel
@@ -87,8 +88,9 @@ def test_a_small_picture_does_not_wait_for_large_ones() -> None:
 
 def test_a_short_list_does_not_wait_for_a_long_one() -> None:
     model = DummyModel(seconds=0.02)
+    images = [b64(encoded(Image.new("RGB", (2, 2), (number % 256, number // 256, 0)))) for number in range(2000)]
     with running.in_thread(running.service_of(lambda: model)) as caller, ThreadPoolExecutor(2) as callers:
-        long = callers.submit(caller, "POST", "/vectorize", {"images": [SMALL] * 2000})
+        long = callers.submit(caller, "POST", "/vectorize", {"images": images})
         running.wait_for(lambda: len(model.sizes) > 3)
         caller.vector(SMALL)
         assert sum(model.sizes) < 1000

@@ -59,9 +59,10 @@ def test_requests_with_one_id_get_their_own_vectors(service: running.Caller) -> 
 def test_callers_share_batches() -> None:
     model = DummyModel(seconds=0.02)
     with running.in_thread(running.service_of(lambda: model)) as caller:
-        image = b64(encoded(gradient(8, 8)))
+        images = [b64(encoded(Image.new("RGB", (8, 8), (number, 0, 0)))) for number in range(160)]
         with ThreadPoolExecutor(16) as callers:
-            list(callers.map(lambda _: caller.vector(image), range(160)))
+            vectors = list(callers.map(caller.vector, images))
+        assert [vector[0] for vector in vectors] == list(range(160))
         count = caller.metric('vecmod_batch_size_count{modality="image"}')
         assert caller.metric('vecmod_batch_size_sum{modality="image"}') == 160
         assert caller.metric('vecmod_items_total{modality="image"}') == 160
@@ -83,7 +84,7 @@ def test_an_engine_fault_answers_everyone_and_fails_alone() -> None:
             if colour == (255, 0, 0):
                 assert answer.status == 500
                 assert answer.json() == {
-                    "error": "the model failed on this input: RuntimeError: out of luck",
+                    "error": "image: the model failed on this input: RuntimeError: out of luck",
                     "code": "engine_fault",
                 }
             else:
@@ -103,13 +104,13 @@ def test_a_vector_that_is_not_finite_is_never_sent() -> None:
 
 def test_work_of_callers_who_left_is_not_done() -> None:
     model = DummyModel()
-    body = json.dumps({"image": b64(encoded(gradient(4, 4)))}).encode()
+    bodies = [json.dumps({"image": b64(encoded(gradient(4, 4, seed)))}).encode() for seed in range(1, 21)]
     with running.in_thread(running.service_of(lambda: model)) as caller:
         model.release.clear()
         with ThreadPoolExecutor(1) as waiting:
             first = waiting.submit(caller.vector, b64(encoded(gradient(4, 4))))
             assert model.entered.wait(30)  # in a batch of its own
-            left = [running.send(caller, body) for _ in range(20)]
+            left = [running.send(caller, body) for body in bodies]
             running.wait_for(lambda: caller.metric("vecmod_requests_in_flight") == 21)
             for opened in left:
                 opened.close()

@@ -1,6 +1,7 @@
 """Media by URL: fetched only if the operator opened the host, and never at the cost of others."""
 
 import gc
+import itertools
 import json
 import socket
 import threading
@@ -389,8 +390,13 @@ def test_a_fault_ends_the_fetches_beside_it(files: FileServer) -> None:
 
 def test_files_that_wait_for_the_model_are_bounded(files: FileServer) -> None:
     """Four requests of 50 files of 4 MB each: all of them would be 800 MB."""
-    large = PICTURE + bytes(4 * 2**20)  # Pillow does not mind what follows a PNG
-    urls = [files.url(f"/large-{number}", answer(large, PNG)) for number in range(50)]
+    # Pillow does not mind what follows a PNG; each comes another time, as equal ones would wait for each other.
+    turns = itertools.count()
+
+    def large(connection: socket.socket) -> None:
+        answer(PICTURE + bytes(4 * 2**20) + b"%d" % next(turns), PNG)(connection)
+
+    urls = [files.url(f"/large-{number}", large) for number in range(50)]
     model = DummyModel()
     gc.collect()
     process = psutil.Process()

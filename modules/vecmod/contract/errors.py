@@ -125,11 +125,17 @@ class UrlUnavailable(VecmodError):
 
 
 class Unavailable(VecmodError):
-    """The service cannot take the request now; ``retry_after`` is in seconds."""
+    """The service cannot take the request now; ``retry_after`` says in how many seconds it may be sent again."""
 
     status = 503
     code = "busy"
-    retry_after: ClassVar[int] = 1
+    retry_after: int = 1
+
+    def at_item(self, where: str) -> VecmodError:
+        """The same, with the item in front."""
+        fault = type(self)(f"{where}: {self.message}")
+        fault.retry_after = self.retry_after
+        return fault
 
 
 class NotReady(Unavailable):

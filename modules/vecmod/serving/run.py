@@ -13,13 +13,16 @@ import numpy as np
 
 from vecmod.contract.environment import SettingsError
 from vecmod.contract.meta_api import LimitsMeta
+from vecmod.contract.modality import TEXT
 from vecmod.serving.calibration import calibration_samples
 from vecmod.serving.engine.choose import EngineChoice, engine_names, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
 from vecmod.serving.engine.network import AnyNetwork
 from vecmod.serving.engine.shared import SharedEngine
+from vecmod.serving.flow.background import in_background
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.pipeline import Pipeline
+from vecmod.serving.flow.vector_cache import SharedVectors, VectorCache
 from vecmod.serving.http.admission import Door, DoorLimits
 from vecmod.serving.http.app import AppParts, create_app
 from vecmod.serving.http.lifecycle import Lifecycle, StartupFault
@@ -129,6 +132,7 @@ def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:
     lifecycle = Lifecycle(
         load=partial(load_pipeline, family, settings, metrics),
         on_failure=lambda: server.stop(),  # noqa: PLW0108 -- the server is made below, from this
+        run_timeout=settings.run_timeout,
     )
     app = create_app(
         AppParts(
@@ -138,6 +142,7 @@ def build_server(service: Service, settings: ServiceSettings) -> GracefulServer:
             _limits(settings),
             lifecycle,
             metrics,
+            settings.max_wait,
             read_token_table(settings.cache_dir.expanduser()),
             settings.url_strings,
         )
@@ -159,12 +164,14 @@ def load_pipeline(family: Family, settings: ServiceSettings, metrics: Metrics) -
         StartupFault: if weights or engine are not as they must be.
     """
     try:
+        shared = _shared_vectors(settings.vector_cache_url, metrics)
         model = load_model(family, settings)
         decoder = Decoder(settings.media_limits(), model.kinds.values())
         _warm_up(model)
     except _OPERATOR_FAULTS as error:
         raise StartupFault(str(error)) from error
-    return Pipeline(model, decoder, metrics, workers=settings.cores(), remote=_remote_files(settings))
+    cache = VectorCache(_passport(model, settings), settings.vector_cache_mb * MIB, shared)
+    return Pipeline(model, decoder, metrics, settings.cores(), _remote_files(settings), cache)
 
 
 def load_model(family: Family, settings: ServiceSettings) -> Model:
@@ -179,9 +186,14 @@ def load_model(family: Family, settings: ServiceSettings) -> Model:
         " or ".join(engine_names(choice)),
     )
     steps = {tower.network: tower.steps for tower in recipe.towers.values()}
+    words = recipe.towers[TEXT.name].network if TEXT.name in recipe.towers else None
 
     def load(network: AnyNetwork) -> SharedEngine:
-        return load_engine(network, choice, calibration_samples(steps[network], settings.calibration))
+        def work() -> SharedEngine:
+            return load_engine(network, choice, calibration_samples(steps[network], settings.calibration))
+
+        # A runtime's threads have the priority of the one that makes them, which for media is a lower one.
+        return work() if words is None or network is words else in_background(work)
 
     return GraphModel(recipe, load, settings.max_batch)
 
@@ -212,6 +224,29 @@ def engine_choice(settings: ServiceSettings) -> EngineChoice:
 def weights_place(settings: ServiceSettings) -> WeightsPlace:
     """What the settings say about weights."""
     return WeightsPlace(settings.model_path, settings.cache_dir.expanduser(), settings.offline)
+
+
+def _shared_vectors(url: str, metrics: Metrics) -> SharedVectors | None:
+    if not url:
+        return None
+    try:
+        from vecmod.serving.flow.redis_vectors import RedisVectors  # noqa: PLC0415 -- an optional extra
+    except ImportError as error:
+        raise StartupFault("VECMOD_VECTOR_CACHE_URL needs the package redis: pip install 'vecmod[redis]'") from error
+    try:
+        return RedisVectors(url, metrics)
+    except ValueError as error:
+        raise StartupFault(
+            "VECMOD_VECTOR_CACHE_URL is not a Redis's URL; write redis://host:6379/0, or rediss:// for TLS"
+        ) from error
+
+
+def _passport(model: Model, settings: ServiceSettings) -> str:
+    """What tells its vectors from those of other models, weights and settings."""
+    meta = model.meta()
+    # What is told of the engine is true of the first modality; others may be in another precision.
+    engine = f"{meta.engine.name} {meta.engine.precision} {settings.precision}"
+    return "\n".join((meta.family, meta.revision, engine, f"normalized={meta.normalized}", meta.preprocessing))
 
 
 def _warm_up(model: Model) -> None:

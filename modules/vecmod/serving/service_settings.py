@@ -140,6 +140,20 @@ class ServiceSettings(BaseModel):
     url_timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
         10.0, alias="VECMOD_URL_TIMEOUT", description="time for one fetch with all its redirects, seconds"
     )
+    max_wait: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        50.0, alias="VECMOD_MAX_WAIT", description="an item may wait for its turn, seconds; beyond it 503"
+    )
+    run_timeout: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        300.0, alias="VECMOD_RUN_TIMEOUT", description="one run of the model, seconds; beyond them the process ends"
+    )
+    vector_cache_mb: Annotated[int, Field(ge=0)] = Field(
+        64,
+        alias="VECMOD_VECTOR_CACHE_MB",
+        description="memory for vectors that are reused, MiB; 0: none is",
+    )
+    vector_cache_url: str = Field(
+        "", alias="VECMOD_VECTOR_CACHE_URL", description="Redis in which replicas share vectors; empty: none"
+    )
     body_timeout: Seconds = Field(
         30.0, alias="VECMOD_BODY_TIMEOUT", description="time for a body, seconds, plus one for each 64 KiB"
     )

@@ -30,11 +30,29 @@ class Metrics:
         self.rejections = Counter("vecmod_rejections", "Requests refused, by error code.", ["code"], registry=to)
         self.items = Counter("vecmod_items", "Items embedded.", ["modality"], registry=to)
         self.truncated = Counter("vecmod_texts_truncated", "Texts longer than the model reads.", registry=to)
+        self.lookups = Counter(
+            "vecmod_vector_lookups",
+            "Items: vector known, being computed, or not.",
+            ["result"],
+            registry=to,
+        )
+        self.shared = Counter(
+            "vecmod_shared_vectors", "Questions to the cache that replicas share.", ["result"], registry=to
+        )
         self.in_flight = Gauge("vecmod_requests_in_flight", "Requests admitted and not yet answered.", registry=to)
         self._batches = Histogram(
             "vecmod_batch_size", "Items in one run of the model.", ["modality"], buckets=_SIZES, registry=to
         )
         self._stages = Histogram("vecmod_stage_seconds", "Seconds by stage.", ["stage"], buckets=_SECONDS, registry=to)
+        self._limit = Gauge(
+            "vecmod_batch_limit",
+            "Items in one run at most; less since one was out of memory.",
+            ["modality"],
+            registry=to,
+        )
+        self._wait = Gauge(
+            "vecmod_expected_wait_seconds", "Until a new import would have its turn.", ["modality"], registry=to
+        )
         self._depth = Gauge("vecmod_queue_depth", "Items that wait for the model.", ["modality"], registry=to)
 
     @contextmanager
@@ -49,6 +67,14 @@ class Metrics:
     def watch_queue(self, modality: str, depth: Callable[[], float]) -> None:
         """Read the depth of a queue whenever metrics are asked for."""
         self._depth.labels(modality).set_function(depth)
+
+    def watch_wait(self, modality: str, seconds: Callable[[], float]) -> None:
+        """Ask how long a new import would wait whenever metrics are asked for."""
+        self._wait.labels(modality).set_function(seconds)
+
+    def watch_batch_limit(self, modality: str, limit: Callable[[], float]) -> None:
+        """Read how many items one run may have whenever metrics are asked for."""
+        self._limit.labels(modality).set_function(limit)
 
     def batch(self, modality: str, report: BatchReport) -> None:
         """Count one run of the model."""

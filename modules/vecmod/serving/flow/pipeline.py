@@ -1,34 +1,34 @@
-"""One request: fetch what is a URL, decode each item, prepare it, batch it with everybody else's, keep the order."""
+"""One request: fetch what is a URL, embed each item together with everybody else's, keep the order."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-import numpy as np
-
-from vecmod.contract.errors import EngineFault, Unavailable, UnsupportedInput, VecmodError
+from vecmod.contract.errors import EngineFault, UnsupportedInput, VecmodError
 from vecmod.contract.modality import TEXT
-from vecmod.serving.engine.engine import FloatArray, Inputs
-from vecmod.serving.flow.batcher import Batcher
+from vecmod.serving.flow.content import Content
+from vecmod.serving.flow.embedder import Embedder
+from vecmod.serving.flow.in_flight import InFlight
+from vecmod.serving.flow.lanes import Priority, TooLate, too_late
 from vecmod.serving.flow.metrics import Metrics
-from vecmod.serving.media.decode import Decoder, Opened
-from vecmod.serving.media.remote import Line, RemoteFiles
-from vecmod.serving.media.remote_url import RemoteUrl, is_url
+from vecmod.serving.flow.quarantine import Quarantine
+from vecmod.serving.flow.remote_turns import FetchShare, RemoteTurns
+from vecmod.serving.flow.terms import Terms
+from vecmod.serving.flow.vector_cache import Embedded, VectorCache
+from vecmod.serving.media.decode import Decoder
+from vecmod.serving.media.remote import RemoteFiles
+from vecmod.serving.media.remote_url import is_url
 from vecmod.serving.model.model import Model
-from vecmod.serving.model.steps import Prepared
 
 Result = TypeVar("Result")
 
-# Files that are being fetched, or were and are not decoded yet; so many times `VECMOD_URL_MAX_MB` they may take. One
-# request gets half, so that it leaves room for another's.
-_FETCHES = 32
-# Requests with URLs at once, beyond which they are told to come again: they may take long, and there are only so many
-# requests at once (`VECMOD_MAX_REQUESTS`) for those that bring their bytes.
-_FETCHING_REQUESTS = 64
+# Letters, or bytes, that are read and hashed on the event loop, which takes about a millisecond: a photo of 640x480 is
+# below it, for which a thread would cost as much again.
+_INLINE = 256 * 1024
 
 
 class Item(NamedTuple):
@@ -39,46 +39,20 @@ class Item(NamedTuple):
     where: str
 
 
-class _Source(NamedTuple):
-    """What is decoded for an item: its value, or the file that its value, a URL, leads to; and where that came from."""
-
-    modality: str
-    content: str | bytes
-    where: str
-
-
-class Embedded(NamedTuple):
-    """A vector float32 ``[dim]``, what its sender should know (empty if nothing), tokens that were read."""
-
-    vector: FloatArray
-    warning: str
-    tokens: int = 0
-
-
 class _Share(NamedTuple):
-    """What one request may have at once, so that a long list leaves room for a short one."""
+    """What one request may have at once, so that a long list leaves room for a short one.
 
-    items: Mapping[str, asyncio.Semaphore]
-    fetches: asyncio.Semaphore
-    asking: asyncio.Lock
-
-
-@dataclass(frozen=True)
-class _Lane:
-    """What one modality has to itself, so that none waits for another: threads, memory for prepared items, a queue.
-
-    Large media are decoded by one thread of their own, so that they neither add up nor hold up the small ones.
+    Attributes:
+        items: by modality.
+        fetches: of URLs.
+        terms: of the request.
+        admitted: modalities that had room for it.
     """
 
-    pool: ThreadPoolExecutor
-    large: ThreadPoolExecutor
-    slots: asyncio.Semaphore
-    batcher: Batcher[Inputs, FloatArray]
-
-    def close(self) -> None:
-        self.pool.shutdown(cancel_futures=True)
-        self.large.shutdown(cancel_futures=True)
-        self.batcher.close()
+    items: Mapping[str, asyncio.Semaphore]
+    fetches: FetchShare
+    terms: Terms
+    admitted: set[str]
 
 
 class Pipeline:
@@ -88,186 +62,176 @@ class Pipeline:
         model: loaded and warm.
         decoder: wire text to medium.
         metrics: told what happens.
-        workers: threads that decode and prepare.
+        workers: threads that decode and prepare, for each modality and priority.
         remote: fetches media that are given as URLs.
+        cache: of vectors of this model.
     """
 
-    def __init__(self, model: Model, decoder: Decoder, metrics: Metrics, workers: int, remote: RemoteFiles) -> None:
+    def __init__(
+        self,
+        model: Model,
+        decoder: Decoder,
+        metrics: Metrics,
+        workers: int,
+        remote: RemoteFiles,
+        cache: VectorCache,
+    ) -> None:
         self.model = model
-        self._decoder = decoder
         self._metrics = metrics
-        self._remote = remote
+        self._remote = RemoteTurns(remote, metrics)
+        self._cache = cache
+        self._quarantine = Quarantine()
+        self._works: InFlight[tuple[Priority, bytes], Embedded | VecmodError] = InFlight()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parse")
-        self._fetchers = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
-        self._fetches = asyncio.Semaphore(_FETCHES)
-        self._fetching = 0
-        self._lanes = {modality: self._lane(modality, workers) for modality in model.dimensions}
+        self._readers = ThreadPoolExecutor(workers, thread_name_prefix="identify")
+        self._embedders = {
+            modality: Embedder(model, modality, decoder, metrics, workers) for modality in model.dimensions
+        }
 
-    def _lane(self, modality: str, workers: int) -> _Lane:
-        # Enough slots that a full batch is always prepared while another runs; more would only hold memory.
-        slots = asyncio.Semaphore(3 * self.model.batch_sizes[modality] + workers)
-        pool = ThreadPoolExecutor(workers, thread_name_prefix=f"decode-{modality}")
-        large = ThreadPoolExecutor(1, thread_name_prefix=f"decode-large-{modality}")
-        return _Lane(pool, large, slots, self._batcher(modality))
-
-    def _batcher(self, modality: str) -> Batcher[Inputs, FloatArray]:
-        batcher: Batcher[Inputs, FloatArray] = Batcher(
-            lambda items: list(self.model.embed(modality, items)),
-            self.model.batch_sizes[modality],
-            partial(self._metrics.batch, modality),
-            name=f"batcher-{modality}",
-        )
-        self._metrics.watch_queue(modality, batcher.depth)
-        return batcher
-
-    async def embed(self, items: Sequence[Item]) -> list[Embedded]:
+    async def embed(self, items: Sequence[Item], terms: Terms) -> list[Embedded]:
         """Vectors, one for each item, in order.
 
         Raises:
             VecmodError: of the first item that failed, naming it; the rest is given up.
+            Unavailable: if the terms cannot be kept; if that is clear beforehand, at once.
         """
         self._check_modalities(items)
-        items_at_once = {name: asyncio.Semaphore(2 * size) for name, size in self.model.batch_sizes.items()}
-        share = _Share(items_at_once, asyncio.Semaphore(_FETCHES // 2), asyncio.Lock())
-        with self._counted(items):
-            tasks = [asyncio.create_task(self._embed_item(item, share)) for item in items]
+        items_at_once = {name: asyncio.Semaphore(2 * one.batch_size) for name, one in self._embedders.items()}
+        share = _Share(items_at_once, self._remote.share(), terms, set())
+        with self._remote.counted(any(map(_is_remote, items))):
             try:
-                return await asyncio.gather(*tasks)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                # A fault holds this frame, the frame its tasks, they the fault: a circle that would keep every item.
-                tasks.clear()
+                async with asyncio.timeout(terms.timeout) as limit:
+                    return await self._embed_all(items, share)
+            except TimeoutError:
+                if limit.expired():
+                    raise too_late() from None
+                raise
 
     async def in_pool(self, work: Callable[[], Result]) -> Result:
         """Run something slow beside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
+    def oldest_run(self) -> float:
+        """Seconds that the model has been busy with one batch without coming back."""
+        return max(embedder.oldest_run() for embedder in self._embedders.values())
+
+    def give_up(self, why: str) -> None:
+        """Answer everybody, as the model does not come back: 500 to those in its hands, 503 to all others."""
+        for embedder in self._embedders.values():
+            embedder.give_up(why)
+
     def close(self) -> None:
         """Finish what was submitted, then free the model."""
         self._pool.shutdown()
-        self._fetchers.shutdown(cancel_futures=True)
-        for lane in self._lanes.values():
-            lane.close()
+        self._readers.shutdown(cancel_futures=True)
+        self._remote.close()
+        for embedder in self._embedders.values():
+            embedder.close()
+        if self._cache.shared is not None:
+            self._cache.shared.close()
         self.model.close()
 
     def _check_modalities(self, items: Sequence[Item]) -> None:
         for item in items:
-            if item.modality not in self._lanes:
-                have = ", ".join(self._lanes)
+            if item.modality not in self._embedders:
+                have = ", ".join(self._embedders)
                 advice = self.model.advice.get(item.modality)
                 what_to_do = f"; {advice}" if advice else ""
                 raise UnsupportedInput(f"{item.where}: this model embeds {have}, not {item.modality}{what_to_do}")
 
+    async def _embed_all(self, items: Sequence[Item], share: _Share) -> list[Embedded]:
+        tasks = [asyncio.create_task(self._embed_item(item, share)) for item in items]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            # A fault holds this frame, the frame its tasks, they the fault: a circle that would keep every item.
+            tasks.clear()
+
     async def _embed_item(self, item: Item, share: _Share) -> Embedded:
-        lane = self._lanes[item.modality]
-        run = asyncio.get_running_loop().run_in_executor
-        with ExitStack() as turn:
+        with ExitStack() as held:
             # Before it takes anything that those who brought their bytes need.
-            source = await self._source(item, share, turn)
+            content = await self._source(item, share, held)
             async with share.items[item.modality]:
-                async with lane.slots:
-                    prepared = await run(lane.pool, self._open, source)
-                    if isinstance(prepared, Prepared):
-                        del source
-                        turn.close()
-                        return await self._run(lane, item, prepared)
-                # It waits without a slot: what it holds is counted at the door, or by its turn to be fetched.
-                prepared = await run(lane.large, self._prepare_large, source, prepared)
-                del source
-                turn.close()
-                async with lane.slots:
-                    return await self._run(lane, item, prepared)
+                with _working_on(content.where):
+                    key = await self._identify(content)
+                embedded = await self._embed_once(key, content, share)
+        if not embedded.warning:
+            return embedded
+        self._metrics.truncated.inc()
+        return embedded._replace(warning=f"{item.where}: {embedded.warning}")
 
-    async def _source(self, item: Item, share: _Share, turn: ExitStack) -> _Source:
-        """What to decode; if it has to be fetched, that is one of the few turns there are until ``turn`` is closed."""
+    async def _source(self, item: Item, share: _Share, held: ExitStack) -> Content:
+        """What to decode; if it has to be fetched, that is one of the few turns there are until ``held`` is closed."""
         if not _is_remote(item):
-            return _Source(*item)
-        with self._working_on(item.where):
-            url = self._remote.allowed(item.value)
-            await share.fetches.acquire()
-            turn.callback(share.fetches.release)
-            # One of a request's files waits at a time, so that requests take turns.
-            async with share.asking:
-                await self._wait_for_turn()
-            with self._metrics.stage("fetch"):
-                file = await self._fetch(url, item.modality, turn)
-        return _Source(item.modality, file, f"{item.where}: what {url.authority} sent")
+            return Content(*item, held)
+        with _working_on(item.where):
+            file, sender = await self._remote.fetch(item.value, item.modality, share.fetches, held)
+        return Content(item.modality, file, f"{item.where}: what {sender} sent", held)
 
-    async def _wait_for_turn(self) -> None:
+    async def _identify(self, content: Content) -> bytes:
+        identify = partial(content.key, self._cache, is_text=content.modality == TEXT.name)
+        if len(content.value) <= _INLINE:
+            return identify()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, identify)
+
+    async def _embed_once(self, key: bytes, content: Content, share: _Share) -> Embedded:
+        """The vector, from the cache, from whoever computes it just now, or computed."""
+        # A query does not wait for an import.
+        name = (share.terms.priority, key)
+        until = time.monotonic() + share.terms.max_wait
+        if (fault := self._quarantine.fault_of(key)) is not None:
+            self._metrics.lookups.labels("quarantined").inc()
+            raise fault.at_item(content.where)
+        while (known := self._cache.get(key)) is None:
+            work = self._works.find(name) if self._cache.reuses else None
+            mine = work is None
+            if work is None:
+                self._admit(content.modality, share)
+                content.take_over()
+                terms = share.terms._replace(max_wait=max(0.0, until - time.monotonic()))
+                work = self._works.start(name, self._compute(key, content, terms), content.release)
+            self._metrics.lookups.labels("miss" if mine else "joined").inc()
+            outcome = await self._works.wait(name, work)
+            if isinstance(outcome, Embedded):
+                return outcome
+            # The time of others may have been shorter.
+            if mine or not isinstance(outcome, TooLate) or time.monotonic() >= until:
+                raise outcome.at_item(content.where) from outcome
+        self._metrics.lookups.labels("hit").inc()
+        return known
+
+    def _admit(self, modality: str, share: _Share) -> None:
+        """Refuses a request that would wait too long; asked once, as half of a list is of no use."""
+        if modality not in share.admitted:
+            self._embedders[modality].backlog.check(share.terms.priority, share.terms.max_wait)
+            share.admitted.add(modality)
+
+    async def _compute(self, key: bytes, content: Content, terms: Terms) -> Embedded | VecmodError:
+        shared = self._cache.shared
+        if shared is not None and (known := await shared.get(key, self.model.dimensions[content.modality])) is not None:
+            self._cache.put(key, known)
+            return known
         try:
-            async with asyncio.timeout(self._remote.seconds):
-                await self._fetches.acquire()
-        except TimeoutError:
-            raise Unavailable("too many files are being fetched; send it again, or send the file's bytes") from None
+            embedded = await self._embedders[content.modality].embed(content, terms)
+        except VecmodError as fault:
+            if isinstance(fault, EngineFault):
+                self._quarantine.failed(key, fault)
+            return fault
+        self._quarantine.passed()
+        self._cache.put(key, embedded)
+        if shared is not None:
+            shared.put(key, embedded)
+        return embedded
 
-    async def _fetch(self, url: RemoteUrl, modality: str, turn: ExitStack) -> bytes:
-        line = Line()
-        thread = self._fetchers.submit(self._remote.fetch, url, modality, line)
-        turn.callback(self._give_back, thread, asyncio.get_running_loop())
-        try:
-            async with asyncio.timeout(self._remote.seconds):
-                return await asyncio.wrap_future(thread)
-        except TimeoutError:
-            raise self._remote.too_late(url) from None
-        finally:
-            # Whoever left, or ran out of time, lets the thread go: it only waits for what comes over the line.
-            line.cut()
-            # A fault holds this frame, which must not hold the fault.
-            del thread
 
-    def _give_back(self, thread: Future[bytes], loop: asyncio.AbstractEventLoop) -> None:
-        """The turn, once its thread is free: one that asks a name server cannot be called back."""
-        if thread.done():
-            self._fetches.release()
-            return
-
-        def release(_: Future[bytes]) -> None:
-            with suppress(RuntimeError):  # the service has stopped meanwhile
-                loop.call_soon_threadsafe(self._fetches.release)
-
-        thread.add_done_callback(release)
-
-    @contextmanager
-    def _counted(self, items: Sequence[Item]) -> Iterator[None]:
-        """Lets in a request with URLs if there are few enough of them."""
-        remote = any(map(_is_remote, items))
-        if remote and self._fetching >= _FETCHING_REQUESTS:
-            raise Unavailable(f"{self._fetching} requests with URLs are being served; send it again")
-        self._fetching += remote
-        try:
-            yield
-        finally:
-            self._fetching -= remote
-
-    async def _run(self, lane: _Lane, item: Item, prepared: Prepared) -> Embedded:
-        vector = await asyncio.wrap_future(lane.batcher.submit(prepared.content))
-        if not np.isfinite(vector).all():
-            raise EngineFault(f"{item.where}: the model gave a vector that is not finite; please report this")
-        if prepared.warning:
-            self._metrics.truncated.inc()
-        return Embedded(vector, f"{item.where}: {prepared.warning}" if prepared.warning else "", prepared.tokens)
-
-    def _open(self, source: _Source) -> Prepared | Opened:
-        """The prepared item, or, if that would take much memory, the opened one."""
-        with self._working_on(source.where), self._metrics.stage("decode"):
-            opened = self._decoder.open(self.model.kinds[source.modality], source.content)
-            return opened if opened.large else self._decode(source, opened)
-
-    def _prepare_large(self, source: _Source, opened: Opened) -> Prepared:
-        with self._working_on(source.where), self._metrics.stage("decode"):
-            return self._decode(source, opened)
-
-    def _decode(self, source: _Source, opened: Opened) -> Prepared:
-        with opened.decode() as medium:
-            return self.model.prepare(source.modality, medium)
-
-    @contextmanager
-    def _working_on(self, where: str) -> Iterator[None]:
-        try:
-            yield
-        except VecmodError as error:
-            raise error.at_item(where) from error
+@contextmanager
+def _working_on(where: str) -> Iterator[None]:
+    try:
+        yield
+    except VecmodError as error:
+        raise error.at_item(where) from error
 
 
 def _is_remote(item: Item) -> bool:

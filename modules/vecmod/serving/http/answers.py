@@ -12,7 +12,7 @@ from starlette.responses import Response
 from vecmod.contract.errors import UnsupportedInput
 from vecmod.serving.engine.engine import FloatArray
 from vecmod.serving.flow.metrics import Metrics
-from vecmod.serving.flow.pipeline import Embedded
+from vecmod.serving.flow.vector_cache import Embedded
 
 Result = TypeVar("Result")
 

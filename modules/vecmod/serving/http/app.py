@@ -23,6 +23,7 @@ from vecmod.serving.http.lifecycle import Lifecycle
 from vecmod.serving.http.openapi import openapi_document
 from vecmod.serving.http.pages import page
 from vecmod.serving.http.paths import EMBEDDINGS, MODELS, fold_slashes
+from vecmod.serving.http.request_terms import TermsReader
 from vecmod.serving.http.status import StatusRoutes
 from vecmod.serving.http.vectors import VectorRoutes
 from vecmod.serving.media.token_table import TokenTable
@@ -38,17 +39,20 @@ class AppParts:
     limits: LimitsMeta
     lifecycle: Lifecycle
     metrics: Metrics
+    max_wait: float
     token_table: TokenTable | None = None
     url_strings: bool = False
 
 
 def create_app(parts: AppParts) -> Starlette:
     """The ASGI app of a service; its lifespan loads the model and, at the end, finishes what was submitted."""
-    vectors = VectorRoutes(parts.door, parts.lifecycle, parts.metrics, parts.limits.max_items)
+    terms = TermsReader(parts.max_wait)
+    vectors = VectorRoutes(parts.door, parts.lifecycle, parts.metrics, terms, parts.limits.max_items)
     embeddings = EmbeddingRoutes(
         parts.door,
         parts.lifecycle,
         parts.metrics,
+        terms,
         ModelNames(parts.service, parts.model),
         InputReader(parts.limits.max_items, parts.token_table, parts.url_strings),
     )

@@ -20,6 +20,7 @@ from vecmod.serving.http.answers import json_answer, unless_gone, weighted_mean
 from vecmod.serving.http.embedding_inputs import Asked, InputReader
 from vecmod.serving.http.json_body import beside_loop
 from vecmod.serving.http.lifecycle import Lifecycle
+from vecmod.serving.http.request_terms import TermsReader
 
 # Of a model's name that stands in a message.
 _NAME_LENGTH = 100
@@ -61,11 +62,18 @@ class EmbeddingRoutes:
     """The two routes, sharing door, pipeline and metrics with all others."""
 
     def __init__(
-        self, door: Door, lifecycle: Lifecycle, metrics: Metrics, names: ModelNames, reader: InputReader
+        self,
+        door: Door,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+        terms: TermsReader,
+        names: ModelNames,
+        reader: InputReader,
     ) -> None:
         self._door = door
         self._lifecycle = lifecycle
         self._metrics = metrics
+        self._terms = terms
         self._names = names
         self._reader = reader
 
@@ -76,7 +84,8 @@ class EmbeddingRoutes:
             asked = await beside_loop(partial(self._reader.read, raw), raw, pipeline)
             self._names.check(asked.body.model)
             _check_wishes(asked, pipeline)
-            embedded = await unless_gone(request, pipeline.embed(asked.items))
+            terms = self._terms.read(request, asked.items)
+            embedded = await unless_gone(request, pipeline.embed(asked.items, terms))
         vectors = [one.vector for one in embedded]
         if asked.together:
             vectors = [weighted_mean(vectors, np.full(len(vectors), 1 / len(vectors), np.float32))]

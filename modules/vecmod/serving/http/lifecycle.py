@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ _log = logging.getLogger(__name__)
 # A picture of the largest size takes seconds to decode, and no thread can be told to stop.
 _CLOSE_SECONDS = 5.0
 _CLOSE_TICK = 0.01
+# Seconds for a model to come back after a process that was stopped goes on.
+_GRACE = 2.0
 
 
 class Phase(StrEnum):
@@ -32,14 +35,20 @@ class Lifecycle:
     Args:
         load: builds the pipeline and proves it with a real batch; runs in a thread.
         on_failure: called once if that fails.
+        run_timeout: seconds after which a model that has not come back is lost.
     """
 
-    def __init__(self, load: Callable[[], Pipeline], on_failure: Callable[[], None]) -> None:
+    def __init__(
+        self, load: Callable[[], Pipeline], on_failure: Callable[[], None], run_timeout: float = math.inf
+    ) -> None:
         self.phase = Phase.STARTING
         self.closed = True
         self._load = load
         self._on_failure = on_failure
+        self._run_timeout = run_timeout
         self._pipeline: Pipeline | None = None
+        self._lost = ""
+        self._suspect_since: float | None = None
         # Not the event loop's own threads, for which its end would wait.
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
 
@@ -65,6 +74,27 @@ class Lifecycle:
         if self.phase is not Phase.FAILED:
             self.phase = Phase.DRAINING
 
+    def is_lost(self) -> bool:
+        """Whether the model has not come back for so long that the process must end; to be asked now and then.
+
+        All who wait are answered then.
+        """
+        if self._pipeline is None or self._lost:
+            return bool(self._lost)
+        seconds = self._pipeline.oldest_run()
+        now = time.monotonic()
+        if seconds < self._run_timeout:
+            self._suspect_since = None
+        elif self._suspect_since is None:
+            # The process may have been stopped meanwhile, the model with it.
+            self._suspect_since = now
+        elif now - self._suspect_since > _GRACE:
+            self.phase = Phase.FAILED
+            self._lost = f"the model has not come back for {seconds:.0f} s (VECMOD_RUN_TIMEOUT); the service ends"
+            _log.error("%s", self._lost)
+            self._pipeline.give_up(f"{self._lost}; send this again later")
+        return bool(self._lost)
+
     def loaded(self) -> Pipeline | None:
         """The pipeline, if it is there."""
         return self._pipeline
@@ -73,10 +103,12 @@ class Lifecycle:
         """The pipeline, ready or draining.
 
         Raises:
-            NotReady: while the model is loading.
+            NotReady: while the model is loading, or if it is lost.
         """
         if self._pipeline is None:
             raise NotReady("the model is still loading; ask GET /.well-known/ready, then send this again")
+        if self._lost:
+            raise NotReady(f"{self._lost}; send requests to another replica")
         return self._pipeline
 
     def check_ready(self) -> None:

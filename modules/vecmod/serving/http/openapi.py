@@ -26,9 +26,25 @@ from vecmod.contract.vectors_api import (
     VectorResponse,
     examples_of,
 )
+from vecmod.serving.flow.lanes import Priority
 from vecmod.serving.http.paths import EMBEDDINGS, MODELS
+from vecmod.serving.http.request_terms import PRIORITY, TIMEOUT
 
 _NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+_TERMS = [
+    {
+        "name": PRIORITY,
+        "in": "header",
+        "description": "queries go before imports; by default a query is what holds a few texts and nothing else",
+        "schema": {"type": "string", "enum": [str(priority) for priority in Priority]},
+    },
+    {
+        "name": TIMEOUT,
+        "in": "header",
+        "description": "seconds after which the answer is of no use: what is not done by then is answered 503",
+        "schema": {"type": "number", "exclusiveMinimum": 0},
+    },
+]
 _MODELS: tuple[type[BaseModel], ...] = (
     VectorRequest, VectorResponse, VectorizeRequest, VectorizeResponse, MetaResponse, ErrorBody,
     EmbeddingsRequest, EmbeddingsResponse, ModelEntry, ModelsResponse, OpenAIErrorBody,
@@ -117,6 +133,7 @@ def _post(summary: str, body: type[BaseModel], answer: type[BaseModel]) -> dict[
     return {
         "summary": summary,
         "security": [{}, {"token": []}],
+        "parameters": _TERMS,
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": _ref(body), "examples": examples}},

@@ -97,6 +97,8 @@ class GracefulServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Uvicorn asks ten times a second whether to stop."""
+        if self._close_at is None and self._lifecycle.is_lost():
+            self._close_at = time.monotonic() + self._drain_delay
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
         return await super().on_tick(counter)

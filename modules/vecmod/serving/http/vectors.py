@@ -9,20 +9,23 @@ from vecmod.contract.modality import Modality
 from vecmod.contract.vectors_api import VectorizeRequest, VectorRequest
 from vecmod.serving.engine.engine import FloatArray
 from vecmod.serving.flow.metrics import Metrics
-from vecmod.serving.flow.pipeline import Embedded, Item, Pipeline
+from vecmod.serving.flow.pipeline import Item, Pipeline
+from vecmod.serving.flow.vector_cache import Embedded
 from vecmod.serving.http.admission import Door
 from vecmod.serving.http.answers import json_answer, unless_gone, weighted_mean
 from vecmod.serving.http.json_body import parse_body
 from vecmod.serving.http.lifecycle import Lifecycle
+from vecmod.serving.http.request_terms import TermsReader
 
 
 class VectorRoutes:
     """The two routes, sharing door, pipeline and metrics."""
 
-    def __init__(self, door: Door, lifecycle: Lifecycle, metrics: Metrics, max_items: int) -> None:
+    def __init__(self, door: Door, lifecycle: Lifecycle, metrics: Metrics, terms: TermsReader, max_items: int) -> None:
         self._door = door
         self._lifecycle = lifecycle
         self._metrics = metrics
+        self._terms = terms
         self._max_items = max_items
 
     async def post_vectors(self, request: Request) -> Response:
@@ -32,7 +35,7 @@ class VectorRoutes:
             body = await parse_body(VectorRequest, raw, pipeline, self._max_items)
             items = [Item(modality.name, value, modality.name) for modality, value in _present(body)]
             weights = _weights(body)
-            embedded = await unless_gone(request, pipeline.embed(items))
+            embedded = await unless_gone(request, pipeline.embed(items, self._terms.read(request, items)))
         vector = weighted_mean([one.vector for one in embedded], weights)
         return json_answer(self._metrics, {"id": str(body.id), "vector": vector, "dim": len(vector)}, embedded)
 
@@ -44,7 +47,7 @@ class VectorRoutes:
             items = [item for modality, values in body.inputs() for item in _items(modality, values)]
             if len(items) > self._max_items:
                 raise TooLarge(f"{len(items)} items in one request; send at most {self._max_items}")
-            embedded = await unless_gone(request, pipeline.embed(items))
+            embedded = await unless_gone(request, pipeline.embed(items, self._terms.read(request, items)))
         return json_answer(self._metrics, _by_modality(pipeline, body, items, embedded), embedded)
 
 
