@@ -53,7 +53,7 @@ def pictures(url: str, seconds: float, rates: "multiprocessing.Queue[float]") ->
         assert caller("POST", "/vectorize", body.encode()).status == 200
 
     done, took = load(post, bodies, seconds)
-    rates.put(done / took)
+    rates.put(len(done) / took)
 
 
 def main() -> None:
