@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import Any
 
 from vecmod.contract.modality import MODALITIES
+from vecmod.contract.priority import PRIORITY_HEADER
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Sent:
     path: str
     content_type: str | None
     body: str
+    priority: str = ""
 
 
 @dataclass
@@ -104,7 +106,9 @@ def fake_service(reply: Callable[[Sent], tuple[int, str, dict[str, str]]], port:
 
         def _handle(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            sent = Sent(self.command, self.path, self.headers.get("Content-Type"), body)
+            sent = Sent(
+                self.command, self.path, self.headers.get("Content-Type"), body, self.headers.get(PRIORITY_HEADER, "")
+            )
             if sent.method == "POST":
                 service.requests.append(sent)
             status, answer, headers = service.reply(sent)

@@ -74,7 +74,9 @@ class Baseline:
 def _keep_gradients(engine: Any) -> None:
     """The official containers do not say that nothing is to be learned, so torch remembers each run as if it were."""
     weights = engine._ops._weights
-    weights.update({name: weight.clone().requires_grad_() for name, weight in weights.items()})
+    for name, weight in weights.items():
+        # Running statistics are no parameters.
+        weights[name] = weight.clone().requires_grad_("running" not in name)
 
     def run(batch: Inputs) -> FloatArray:
         vectors: FloatArray = engine._network(engine._ops, torch.from_numpy(batch)).detach().numpy()

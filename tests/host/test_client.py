@@ -35,6 +35,15 @@ def test_a_trailing_slash_of_the_origin_does_no_harm(suffix: str) -> None:
     assert [sent.path for sent in service.requests] == ["/vectors"]
 
 
+def test_imports_say_that_others_may_go_first() -> None:
+    with fake_service(by_image({"aW1n": [1, 2]})) as service:
+        client = client_of(service.origin)
+        client.importing().vectorize(PIECES, "a")
+        client.vectorize_query(IMAGE, "aW1n")
+        client.close()
+    assert [sent.priority for sent in service.requests] == ["import", "query"]
+
+
 def test_a_lost_answer_is_asked_for_again() -> None:
     replies = itertools.chain([(0, "", {}), (0, "", {})], itertools.repeat(GOOD))
     with fake_service(lambda _: next(replies)) as service:

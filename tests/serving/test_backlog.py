@@ -5,8 +5,8 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from vecmod.contract.errors import Unavailable, Undecodable
+from vecmod.contract.priority import Priority
 from vecmod.serving.flow.backlog import Backlog
-from vecmod.serving.flow.lanes import Priority
 
 QUERY, IMPORT = Priority
 

@@ -9,8 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from vecmod.contract.errors import EngineFault, NotReady, Unavailable
+from vecmod.contract.priority import Priority
 from vecmod.serving.flow.batcher import Batcher, BatchReport
-from vecmod.serving.flow.lanes import Priority, Turn
+from vecmod.serving.flow.lanes import Turn
 
 
 class Engine:

@@ -1,6 +1,7 @@
 """The order of turns: queries first, imports not never, nobody who is late or has left."""
 
-from vecmod.serving.flow.lanes import Lanes, Priority, Turn, Waiting
+from vecmod.contract.priority import Priority
+from vecmod.serving.flow.lanes import Lanes, Turn, Waiting
 
 QUERY, IMPORT = Priority
 

@@ -23,6 +23,7 @@ from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 from urllib3.util import parse_url
 
 from vecmod.contract.modality import Modality
+from vecmod.contract.priority import PRIORITY_HEADER, Priority
 from vecmod.host.catalog import KnownModule
 from vecmod.host.collect import Piece
 from vecmod.host.combine import Vector
@@ -57,6 +58,9 @@ class ServiceClient:
         module: how it is asked.
         origin: its URL, with or without a path or trailing slash.
         timeout: seconds of one call with all its resends; zero or less: no limit.
+
+    Attributes:
+        priority: told with each request: those of queries go first.
     """
 
     def __init__(self, module: KnownModule, origin: str, timeout: float) -> None:
@@ -65,6 +69,7 @@ class ServiceClient:
         self.module = module
         self.origin = origin.rstrip("/")
         self._timeout = timeout if timeout > 0 else None
+        self.priority = Priority.QUERY
         self._pool = urllib3.PoolManager(maxsize=64, retries=False)
 
     def vectorize(self, pieces: Sequence[Piece], name: str) -> list[Vector]:
@@ -89,7 +94,7 @@ class ServiceClient:
                 return self._lists([Piece("", modality, value)])[0]
             return self._one(f"search_{time.time_ns()}", modality.name, value)
         except ServiceError as error:
-            raise ServiceError(f"vectorize {modality.name}: {error}", error.code) from error
+            raise ServiceError(f"vectorize {modality.name}: {error}", error.code, error.reason) from error
 
     def dimension(self) -> int:
         """Length of the service's vectors, found by asking for one."""
@@ -105,6 +110,12 @@ class ServiceClient:
         """The same module elsewhere, on the same connections; the URL is taken as it is, as Weaviate does."""
         other = copy(self)
         other.origin = origin
+        return other
+
+    def importing(self) -> "ServiceClient":
+        """The same service, told with each request that others may go first; the official ones do not listen."""
+        other = copy(self)
+        other.priority = Priority.IMPORT
         return other
 
     def is_ready(self) -> str:
@@ -189,7 +200,7 @@ class ServiceClient:
                     "POST",
                     f"{self.origin}{path}",
                     body=raw,
-                    headers={"Content-Type": "application/json"} if self.module.says_json else None,
+                    headers=self._headers(),
                     timeout=urllib3.Timeout(total=left),
                     redirect=False,
                     preload_content=False,
@@ -209,6 +220,10 @@ class ServiceClient:
         raise ServiceUnreachable(
             f"{self.module.name} at {self.origin} cannot be reached ({_cause(fault)}); is it running?"
         ) from fault
+
+    def _headers(self) -> dict[str, str]:
+        said = {"Content-Type": "application/json"} if self.module.says_json else {}
+        return {**said, PRIORITY_HEADER: self.priority}
 
     def _too_late(self) -> HostError:
         """One slow answer is that object's fault; a service that does not answer its probe either is out of reach."""

@@ -85,7 +85,7 @@ class Ingest:
         on_done: Callable[[int], object] = lambda _: None,
     ) -> None:
         self._config = config
-        self._client = client
+        self._client = client.importing()
         self._store = store
         self._concurrency = concurrency
         self._on_done = on_done

@@ -79,7 +79,7 @@ class VecmodEmbedding(BaseEmbeddingFunction):
     ) -> list[float]:
         """Float32 numbers ``[dimensions]`` of words or a picture."""
         is_words = isinstance(query, str) and (source_type == "text" or not self._is_picture(query))
-        return self._embed([self._piece(query, "text" if is_words else "image")])[0]
+        return self._embed(self._client, [self._piece(query, "text" if is_words else "image")])[0]
 
     def get_source_embedding(
         self, source: object, source_type: EmbeddingSourceType | None = "text", **_: object
@@ -94,16 +94,16 @@ class VecmodEmbedding(BaseEmbeddingFunction):
         vectors: list[list[float]] = []
         for batch in _batches(self._piece(source, source_type) for source in sources):
             try:
-                vectors += self._embed(batch)
+                vectors += self._embed(self._client.importing(), batch)
             except ServiceError as error:
                 place = f"sources {len(vectors)} to {len(vectors) + len(batch) - 1}"
                 raise ServiceError(f"{place}: {error}", error.code) from error
         return vectors
 
-    def _embed(self, pieces: Sequence[Piece]) -> list[list[float]]:
+    def _embed(self, client: ServiceClient, pieces: Sequence[Piece]) -> list[list[float]]:
         # The service takes one list for each modality, and answers so.
         order = sorted(range(len(pieces)), key=lambda index: MODALITIES.index(pieces[index].modality))
-        vectors = self._client.vectorize([pieces[index] for index in order], "pytidb")
+        vectors = client.vectorize([pieces[index] for index in order], "pytidb")
         for vector in vectors:
             if len(vector) != self.dimensions:
                 raise ServiceError(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from vecmod.contract.errors import RequestFault, Unavailable
-from vecmod.serving.flow.lanes import Priority
+from vecmod.contract.priority import Priority
 
 # Batches that must wait for more to be refused, and for their pace to count: alone, items take longer than in batches.
 _MANY = 2

@@ -11,12 +11,13 @@ import numpy as np
 
 from vecmod.contract.errors import EngineFault
 from vecmod.contract.modality import TEXT
+from vecmod.contract.priority import Priority
 from vecmod.serving.engine.engine import FloatArray, Inputs
 from vecmod.serving.flow.background import yield_to_others
 from vecmod.serving.flow.backlog import Backlog
 from vecmod.serving.flow.batcher import Batcher
 from vecmod.serving.flow.content import Content
-from vecmod.serving.flow.lanes import Priority, Turn, too_late
+from vecmod.serving.flow.lanes import Turn, too_late
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.terms import Terms
 from vecmod.serving.flow.vector_cache import Embedded

@@ -4,10 +4,10 @@ import math
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 from vecmod.contract.errors import Unavailable
+from vecmod.contract.priority import Priority
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -16,13 +16,6 @@ Output = TypeVar("Output")
 # Were all of them, a long queue of imports would hold up every query as soon as it is that old.
 _AGED = 2.0
 _EVERY = 4
-
-
-class Priority(StrEnum):
-    """Who goes first."""
-
-    QUERY = "query"
-    IMPORT = "import"
 
 
 class Turn(NamedTuple):

@@ -10,10 +10,11 @@ from typing import NamedTuple, TypeVar
 
 from vecmod.contract.errors import EngineFault, UnsupportedInput, VecmodError
 from vecmod.contract.modality import TEXT
+from vecmod.contract.priority import Priority
 from vecmod.serving.flow.content import Content
 from vecmod.serving.flow.embedder import Embedder
 from vecmod.serving.flow.in_flight import InFlight
-from vecmod.serving.flow.lanes import Priority, TooLate, too_late
+from vecmod.serving.flow.lanes import TooLate, too_late
 from vecmod.serving.flow.metrics import Metrics
 from vecmod.serving.flow.quarantine import Quarantine
 from vecmod.serving.flow.remote_turns import FetchShare, RemoteTurns

@@ -3,7 +3,8 @@
 import time
 from typing import NamedTuple
 
-from vecmod.serving.flow.lanes import Priority, Turn
+from vecmod.contract.priority import Priority
+from vecmod.serving.flow.lanes import Turn
 
 
 class Terms(NamedTuple):

@@ -19,6 +19,7 @@ from vecmod.contract.embeddings_api import (
 )
 from vecmod.contract.errors import ErrorBody
 from vecmod.contract.meta_api import MetaResponse
+from vecmod.contract.priority import PRIORITY_HEADER, Priority
 from vecmod.contract.vectors_api import (
     VectorizeRequest,
     VectorizeResponse,
@@ -26,14 +27,13 @@ from vecmod.contract.vectors_api import (
     VectorResponse,
     examples_of,
 )
-from vecmod.serving.flow.lanes import Priority
 from vecmod.serving.http.paths import EMBEDDINGS, MODELS
-from vecmod.serving.http.request_terms import PRIORITY, TIMEOUT
+from vecmod.serving.http.request_terms import TIMEOUT
 
 _NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 _TERMS = [
     {
-        "name": PRIORITY,
+        "name": PRIORITY_HEADER,
         "in": "header",
         "description": "queries go before imports; by default a query is what holds a few texts and nothing else",
         "schema": {"type": "string", "enum": [str(priority) for priority in Priority]},

@@ -7,11 +7,11 @@ from starlette.requests import Request
 
 from vecmod.contract.errors import RequestFault
 from vecmod.contract.modality import TEXT
-from vecmod.serving.flow.lanes import Priority
+from vecmod.contract.priority import PRIORITY_HEADER, Priority
 from vecmod.serving.flow.pipeline import Item
 from vecmod.serving.flow.terms import Terms
 
-PRIORITY, TIMEOUT = "X-Vecmod-Priority", "X-Vecmod-Timeout"
+TIMEOUT = "X-Vecmod-Timeout"
 # Somebody who searches sends a few words; beyond this it is an import, unless its header says otherwise.
 _QUERY_ITEMS, _QUERY_CHARACTERS = 8, 16_384
 
@@ -32,7 +32,7 @@ class TermsReader:
         Raises:
             RequestFault: if a header says something that is not known.
         """
-        priority = _priority(request.headers.get(PRIORITY)) or _by_content(items)
+        priority = _priority(request.headers.get(PRIORITY_HEADER)) or _by_content(items)
         timeout = _timeout(request.headers.get(TIMEOUT))
         return Terms(priority, min(self._max_wait, timeout or self._max_wait), timeout)
 
@@ -43,7 +43,7 @@ def _priority(word: str | None) -> Priority | None:
     try:
         return Priority(word.strip().lower())
     except ValueError:
-        raise RequestFault(f"{PRIORITY}: must be {' or '.join(Priority)}, or be left out") from None
+        raise RequestFault(f"{PRIORITY_HEADER}: must be {' or '.join(Priority)}, or be left out") from None
 
 
 def _by_content(items: Sequence[Item]) -> Priority:
