@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import urllib3
 from urllib3.exceptions import (
     DecodeError,
@@ -28,12 +27,12 @@ from vecmod.host.catalog import KnownModule
 from vecmod.host.collect import Piece
 from vecmod.host.combine import Vector
 from vecmod.host.host_errors import HostError, InvalidSettings, ServiceError, ServiceUnreachable
+from vecmod.host.service_answers import Answer, as_vector, read_answer, reason_of, retry_after
 from vecmod.host.smallest import SMALLEST
 
 # Vectorising is a pure function, so a request whose answer was lost may be sent again.
 _RESENDS = (0.1, 0.5, 1.5)
 _BUSY = 503
-_OK = 200
 # Go writes these as escapes, so that JSON can stand in a web page; our requests equal Weaviate's.
 _GO_ESCAPES = [(character, f"\\u{ord(character):04x}") for character in "<>&\u2028\u2029"]
 _READ_BYTES = 1 << 16
@@ -41,14 +40,6 @@ _PROBE_SECONDS = 0.5
 _TELL_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
-
-
-class Answer(NamedTuple):
-    """What of a response is used."""
-
-    status: int
-    retry_after: str
-    body: bytes
 
 
 class ServiceClient:
@@ -124,12 +115,12 @@ class ServiceClient:
             answer = self._probe("/.well-known/ready")
         except HTTPError as error:
             return _cause(error)
-        return "" if answer.status < 300 else f"status {answer.status}{_reason(answer.body)}"  # noqa: PLR2004
+        return "" if answer.status < 300 else f"status {answer.status}{reason_of(answer.body)}"  # noqa: PLR2004
 
     def meta(self) -> dict[str, Any]:
         """What the service says of itself, in whatever shape; empty if it says nothing."""
         try:
-            return _read_answer(self._probe("/meta"))
+            return read_answer(self._probe("/meta"))
         except (HTTPError, ServiceError):
             return {}
 
@@ -173,24 +164,24 @@ class ServiceClient:
             if not isinstance(found, list) or len(found) != len(values):
                 count = len(found) if isinstance(found, list) else "no list of"
                 raise ServiceError(f"{count} vectors for {len(values)} inputs in {modality.answer}")
-            vectors += [_as_vector(one) for one in found]
+            vectors += [as_vector(one) for one in found]
         return vectors
 
     def _one(self, name: str, key: str, value: str) -> Vector:
         answer = self._post("/vectors", {"id": name, key: value})
         if not isinstance(answer.get("dim", 0), int):
             raise ServiceError("failed to parse vectorization response (status 200): dim is not an integer")
-        return _as_vector(answer.get("vector"))
+        return as_vector(answer.get("vector"))
 
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of a service that took the request."""
         raw = _as_go_writes(body)
         deadline = time.monotonic() + self._timeout if self._timeout else None
         response = self._send(path, raw, deadline)
-        while response.status == _BUSY and (wait := _retry_after(response)) and _fits(wait, deadline):
+        while response.status == _BUSY and (wait := retry_after(response)) and _fits(wait, deadline):
             time.sleep(wait)
             response = self._send(path, raw, deadline)
-        return _read_answer(response)
+        return read_answer(response)
 
     def _send(self, path: str, raw: bytes, deadline: float | None) -> Answer:
         for pause in (*_RESENDS, None):
@@ -262,47 +253,6 @@ def _read_all(response: urllib3.BaseHTTPResponse, deadline: float | None) -> byt
             raise HTTPTimeoutError("the body took too long")
     response.release_conn()
     return b"".join(parts)
-
-
-def _retry_after(answer: Answer) -> float:
-    """Seconds the service asks to wait; zero if it does not say so."""
-    text = answer.retry_after
-    return min(float(text), 10.0) if text.isascii() and text.isdecimal() else 0.0
-
-
-def _read_answer(response: Answer) -> dict[str, Any]:
-    try:
-        answer = json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        raise ServiceError(f"failed to parse vectorization response (status {response.status}): {error}") from error
-    if not isinstance(answer, dict):
-        raise ServiceError(f"failed to parse vectorization response (status {response.status}): not a JSON object")
-    if response.status != _OK:
-        said = answer["error"] if isinstance(answer.get("error"), str) else ""
-        status = f"fail with status {response.status}"
-        code = str(answer.get("code") or "service_error")
-        raise ServiceError(f"{status}: {said}" if said else status, code, said)
-    return answer
-
-
-def _as_vector(numbers: object) -> Vector:
-    if not isinstance(numbers, list) or not numbers:
-        raise ServiceError("no vector in the answer")
-    # In float32: an int too large for any float raises, other large numbers become infinite.
-    if all(type(number) in (int, float) for number in numbers):
-        with suppress(OverflowError), np.errstate(over="ignore"):
-            vector = np.array(numbers, np.float32)
-            if np.isfinite(vector).all():
-                return vector
-    raise ServiceError("the vector in the answer is not a list of finite numbers")
-
-
-def _reason(body: bytes) -> str:
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return ""
-    return f" ({answer['error']})" if isinstance(answer, dict) and "error" in answer else ""
 
 
 def _cause(error: HTTPError) -> str:

@@ -13,7 +13,7 @@ from vecmod.serving.engine.network import AnyNetwork, ExportedGraph, TrainedNetw
 _log = logging.getLogger(__name__)
 
 # Part of the cache key: raise it when int8 graphs are made in another way.
-_INT8_VERSION = 1
+_INT8_VERSION = 2
 
 
 class GraphRunner(Runner, Protocol):

@@ -60,25 +60,38 @@ class Int8Graph:
         return self._model_of(self._nodes, self.numbers)
 
     def smooth(self, most: Mapping[str, Array]) -> None:
-        """Move what is hard to round from inputs of products into their weights, where a normalisation is before them.
+        """Move what is hard to round from inputs of layers into their weights, where what is before them can take it.
 
         Each channel of the input is divided by the root of the quotient of its largest value and that of the weights
-        it meets, which are multiplied by it (SmoothQuant with alpha 0.5: Xiao et al. 2023, arXiv:2211.10438).
+        it meets, which are multiplied by it. What is before them is a layer normalisation (SmoothQuant with alpha 0.5:
+        Xiao et al. 2023, arXiv:2211.10438), or a convolution and a rectifier (Nagel et al. 2019, arXiv:1906.04721).
 
         Args:
-            most: what :meth:`observed` said; ``most <edge>`` of each product's input.
+            most: what :meth:`observed` said; ``most <edge>`` of each layer's input.
         """
-        for node in self._nodes:
-            edge = node.output[0]
+        made = {node.output[0]: node for node in self._nodes}
+        for edge in dict.fromkeys(layer.source for layer in self.layers):
             after = [layer for layer in self.layers if layer.source == edge]
-            if node.op_type != "LayerNormalization" or not after or len(after) != self._uses(edge):
+            before = self._takes_factors(made.get(edge), made)
+            if len(after) != self._uses(edge) or not before:
                 continue
-            weights = np.max([np.abs(self.numbers[layer.weight]).max(axis=1) for layer in after], axis=0)
+            weights = np.max([_largest_by_input(self.numbers[layer.weight], layer) for layer in after], axis=0)
             factor = np.sqrt(np.maximum(most[f"most {edge}"], TINY) / np.maximum(weights, TINY)).astype(np.float32)
-            for name in node.input[1:]:
-                self.numbers[name] = self.numbers[name] / factor
+            for name in before:
+                self.numbers[name] = self.numbers[name] / factor.reshape(-1, *[1] * (self.numbers[name].ndim - 1))
             for layer in after:
-                self.numbers[layer.weight] = self.numbers[layer.weight] * factor[:, None]
+                wide = factor[:, None] if layer.product else factor[:, None, None]
+                self.numbers[layer.weight] = self.numbers[layer.weight] * wide
+
+    def _takes_factors(self, node: NodeProto | None, made: Mapping[str, NodeProto]) -> list[str]:
+        """Names of the numbers by which each channel of what a node makes is multiplied, outputs first; or none."""
+        if node is not None and node.op_type == "LayerNormalization":
+            return list(node.input[1:])
+        if node is not None and node.op_type == "Relu" and self._uses(node.input[0]) == 1:
+            conv = made.get(node.input[0])
+            if conv is not None and conv.op_type == "Conv" and len(conv.input) > 2:  # noqa: PLR2004 -- with a bias
+                return list(conv.input[1:])
+        return []
 
     def _uses(self, edge: str) -> int:
         return sum(edge in node.input for node in self._nodes)
@@ -86,18 +99,19 @@ class Int8Graph:
     def observed(self) -> tuple[Graph, dict[str, slice]]:
         """A model whose one output ``statistics`` ``[n]`` says of each layer's input what stands where.
 
-        By name: ``low <edge>`` and ``high <edge>`` (one number each), and of a product's input ``most <edge>`` without
-        its sign, of each channel.
+        By name: ``low <edge>`` and ``high <edge>`` (one number each), and ``most <edge>`` without its sign, of each
+        channel.
         """
         asked: dict[str, _Asked] = {}
         nodes = []
         for layer in self.layers:
             asked[f"low {layer.source}"] = _Asked(layer.source, "ReduceMin", 1)
             asked[f"high {layer.source}"] = _Asked(layer.source, "ReduceMax", 1)
-            if layer.product and f"most {layer.source}" not in asked:
+            if f"most {layer.source}" not in asked:
                 nodes.append(helper.make_node("Abs", [layer.source], [f"{layer.source} unsigned"]))
-                size = self.numbers[layer.weight].shape[0]
-                asked[f"most {layer.source}"] = _Asked(f"{layer.source} unsigned", "ReduceMax", size, rows=True)
+                size = self.numbers[layer.weight].shape[0 if layer.product else 1]
+                unsigned = f"{layer.source} unsigned"
+                asked[f"most {layer.source}"] = _Asked(unsigned, "ReduceMax", size, rows=layer.product)
         return self._with_statistics([*self._nodes, *nodes], self.numbers, asked)
 
     def tried(self, ranges: Mapping[str, Range]) -> tuple[Graph, dict[str, slice]]:
@@ -174,6 +188,12 @@ class Int8Graph:
         tensors = (numpy_helper.from_array(array, name) for name, array in numbers.items() if name in used)
         model.graph.initializer.extend(tensors)
         return Graph(model)
+
+
+def _largest_by_input(weight: Array, layer: Layer) -> Array:
+    """Of the weights that each channel of the input meets, without their signs."""
+    axes = (1,) if layer.product else (0, 2, 3)
+    return np.asarray(np.abs(weight).max(axis=axes))
 
 
 class _Asked(NamedTuple):

@@ -22,6 +22,8 @@ TARGET = 0.9995
 _LEAST = 0.99
 # Of the range that an input has on the samples.
 _SHARES = (1.0, 0.85, 0.7, 0.55, 0.4)
+# Batches that are enough to tell which of them is best.
+_ENOUGH = 4
 _REDUCED: Mapping[str, Callable[..., NDArray[Any]]] = {
     "low": np.min,
     "high": np.max,
@@ -52,21 +54,23 @@ def quantise(graph: Path, output: Path, samples: Sequence[Inputs], read: Callabl
     taken = Int8Graph(graph)
     partial = output.with_name(f"{output.stem}-{uuid4().hex}.partial.onnx")
 
-    def run(model: Graph, name: str) -> list[FloatArray]:
+    def run(model: Graph, name: str, batches: Sequence[Inputs] = samples) -> list[FloatArray]:
         model.write(partial)
         runner = read(partial)
         try:
-            return [runner.run_named(name, {"input": batch}) for batch in samples]
+            return [runner.run_named(name, {"input": batch}) for batch in batches]
         finally:
             runner.close()
 
-    def ask(model: Graph, places: Mapping[str, slice]) -> Statistics:
-        return _over_batches(np.stack(run(model, STATISTICS)), places)
+    def ask(model: Graph, places: Mapping[str, slice], batches: Sequence[Inputs] = samples) -> Statistics:
+        return _over_batches(np.stack(run(model, STATISTICS, batches)), places)
 
     try:
         right = np.concatenate(run(taken.plain(), "vector"))
         taken.smooth(ask(*taken.observed()))
-        ranges = _best_ranges(taken, ask)
+        seen = ask(*taken.observed())
+        some = samples[:: max(1, len(samples) // _ENOUGH)]
+        ranges = _best_ranges(taken, seen, lambda graph, places: ask(graph, places, some))
         wrong = ask(*taken.tried(ranges))
         noisiest = sorted(taken.layers, key=lambda one: -_noise(wrong, [one]) / wrong[f"power {one.result}"].item())
         for kept in _growing(len(noisiest)):
@@ -85,9 +89,10 @@ def quantise(graph: Path, output: Path, samples: Sequence[Inputs], read: Callabl
     return cosine
 
 
-def _best_ranges(graph: Int8Graph, ask: Callable[[Graph, Mapping[str, slice]], Statistics]) -> dict[str, Range]:
+def _best_ranges(
+    graph: Int8Graph, seen: Statistics, ask: Callable[[Graph, Mapping[str, slice]], Statistics]
+) -> dict[str, Range]:
     """Of the inputs of layers: where they end, or so much less that what is cut off weighs less than rounding did."""
-    seen = ask(*graph.observed())
     ends = {one.source: Range(*(seen[f"{end} {one.source}"].item() for end in ("low", "high"))) for one in graph.layers}
     best: dict[str, tuple[float, Range]] = {}
     for share in _SHARES:
