@@ -68,9 +68,8 @@ def quantise(graph: Path, output: Path, samples: Sequence[Inputs], read: Callabl
     try:
         right = np.concatenate(run(taken.plain(), "vector"))
         taken.smooth(ask(*taken.observed()))
-        seen = ask(*taken.observed())
         some = samples[:: max(1, len(samples) // _ENOUGH)]
-        ranges = _best_ranges(taken, seen, lambda graph, places: ask(graph, places, some))
+        ranges = _best_ranges(taken, ask(*taken.observed()), lambda graph, places: ask(graph, places, some))
         wrong = ask(*taken.tried(ranges))
         noisiest = sorted(taken.layers, key=lambda one: -_noise(wrong, [one]) / wrong[f"power {one.result}"].item())
         for kept in _growing(len(noisiest)):
