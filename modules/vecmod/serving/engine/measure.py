@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +21,8 @@ from vecmod.serving.engine.network import AnyNetwork, TrainedNetwork
 _log = logging.getLogger(__name__)
 
 BATCHES = (1, 4, 8, 16)
+# By which ways are compared.
+_TYPICAL = 4
 # A batch grows, and cores are divided, only for so much more throughput: both cost whoever waits for one answer.
 _WORTH = 1.1
 _TURN_SECONDS = 0.25
@@ -81,29 +83,26 @@ def best_plan(network: AnyNetwork, ways: Sequence[Way], load: Callable[[Way], En
 
 def _measure(network: AnyNetwork, ways: Sequence[Way], load: Callable[[Way], Engine]) -> Plan:
     end = time.monotonic() + _BUDGET_SECONDS
-    found: dict[Way, dict[int, float]] = {}
+    found: dict[Way, float] = {}
     for way in ways:
         try:
-            engine = load(way)
+            with closing(load(way)) as engine:
+                if _seconds_of_one(engine, network) > _SLOW_SECONDS:
+                    break
+                found[way] = _rate(engine, _inputs(network, _TYPICAL))
         except EngineUnavailable as error:
             if way == ways[0]:
                 raise
             _log.warning("%s is left out: %s", way, error)
-            continue
-        try:
-            if _seconds_of_one(engine, network) > _SLOW_SECONDS:
-                break
-            found[way] = {size: _rate(engine, _inputs(network, size)) for size in BATCHES}
-        finally:
-            engine.close()
         if time.monotonic() > end:
             break
     if not found:
         return Plan(ways[0])
-    best = {way: max(rates.values()) for way, rates in found.items()}
-    way = max(best, key=lambda one: best[one] * (_WORTH if one == ways[0] else 1))
-    batch = next(size for size, rate in found[way].items() if rate * _WORTH >= best[way])
-    return Plan(way, batch, {str(one): round(rate, 1) for one, rate in best.items()})
+    way = max(found, key=lambda one: found[one] * (_WORTH if one == ways[0] else 1))
+    with closing(load(way)) as engine:
+        rates = {size: _rate(engine, _inputs(network, size)) for size in BATCHES}
+    batch = next(size for size, rate in rates.items() if rate * _WORTH >= max(rates.values()))
+    return Plan(way, batch, {str(one): round(rate, 1) for one, rate in found.items()})
 
 
 def _seconds_of_one(engine: Engine, network: AnyNetwork) -> float:
