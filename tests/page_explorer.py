@@ -68,8 +68,9 @@ def opened_host(variables: Mapping[str, str]) -> Iterator[ModuleHost]:
         yield host
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for all of the session: playwright's event loop would keep the tests of others from having their own."""
     with chromium() as one:
         yield one
 
