@@ -56,7 +56,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_the_fastest_is_found_and_remembered(tmp_path: Path) -> None:
-    engines = Engines({SLOW: lambda n: 0.004 * n, FAST: lambda n: 0.002 * n, DIVIDED: lambda n: 0.003 * n})
+    engines = Engines({SLOW: lambda n: 0.02 * n, FAST: lambda n: 0.01 * n, DIVIDED: lambda n: 0.014 * n})
     plan = best_plan(SMALL_NETWORK, [SLOW, FAST, DIVIDED], engines, tmp_path)
     assert plan.way == DIVIDED
     assert plan.measured is not None
@@ -70,14 +70,14 @@ def test_the_fastest_is_found_and_remembered(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_batch_is_as_large_as_it_pays(tmp_path: Path) -> None:
-    steep, flat = {FAST: lambda _: 0.004}, {FAST: lambda n: 0.002 * n}
+    steep, flat = {FAST: lambda _: 0.02}, {FAST: lambda n: 0.02 * n}
     assert best_plan(SMALL_NETWORK, [FAST, SLOW], Engines(steep), tmp_path / "steep").batch == BATCHES[-1]
     assert best_plan(SMALL_NETWORK, [FAST, SLOW], Engines(flat), tmp_path / "flat").batch == 1
 
 
 @pytest.mark.usefixtures("quick")
 def test_what_is_hardly_faster_is_not_taken(tmp_path: Path) -> None:
-    engines = Engines({SLOW: lambda n: 0.004 * n, FAST: lambda n: 0.0039 * n})
+    engines = Engines({SLOW: lambda n: 0.02 * n, FAST: lambda n: 0.0197 * n})
     assert best_plan(SMALL_NETWORK, [SLOW, FAST], engines, tmp_path).way == SLOW
 
 
@@ -105,7 +105,7 @@ def test_where_nothing_can_be_remembered_nothing_is_measured(tmp_path: Path) -> 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("written", ["", "{}", "null", '{"way": {"engine": "x"}, "batch": 1, "measured": {}}'])
 def test_a_damaged_plan_is_made_again(written: str, tmp_path: Path) -> None:
-    engines = Engines({SLOW: lambda n: 0.001 * n, FAST: lambda n: 0.004 * n})
+    engines = Engines({SLOW: lambda n: 0.005 * n, FAST: lambda n: 0.02 * n})
     best_plan(SMALL_NETWORK, [SLOW, FAST], engines, tmp_path)
     (path,) = (tmp_path / "plans").iterdir()
     path.write_text(written)
