@@ -25,10 +25,10 @@ class Timed:
     def __init__(self, way: Way, seconds: Callable[[int], float]) -> None:
         self.name, self.split = way.engine, way.split
         self.closed = False
-        self._seconds = seconds
+        self.seconds = seconds
 
     def run(self, batch: Inputs) -> FloatArray:
-        time.sleep(self._seconds(len(batch)))
+        time.sleep(self.seconds(len(batch)))
         return np.zeros((len(batch), 3), np.float32)
 
     def close(self) -> None:
@@ -51,7 +51,12 @@ class Engines:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vecmod.serving.engine.measure._TURN_SECONDS", 0.05)
+    """Rates as they would be on a machine that does nothing else."""
+
+    def rate(engine: Timed, batch: Inputs) -> float:
+        return engine.split.streams * len(batch) / engine.seconds(len(batch))
+
+    monkeypatch.setattr("vecmod.serving.engine.measure._rate", rate)
 
 
 @pytest.mark.usefixtures("quick")
@@ -115,7 +120,11 @@ def test_a_damaged_plan_is_made_again(written: str, tmp_path: Path) -> None:
 
 def test_real_engines_are_measured(tmp_path: Path) -> None:
     shared = load_engine(SMALL_NETWORK, EngineChoice("auto", "cpu", 2, tmp_path, streams=None))
-    assert set(shared.measured) == {"onnx 1x2", "onnx 2x1", "openvino 1x2", "openvino 2x1"}
+    # As many as there was time for.
+    ways = ["onnx 1x2", "openvino 1x2", "onnx 2x1", "openvino 2x1"]
+    assert list(shared.measured) == ways[: len(shared.measured)]
+    assert len(shared.measured) >= 2
+    assert all(rate > 0 for rate in shared.measured.values())
     assert shared.batch in BATCHES
     assert str(Way(shared.engine.name, shared.engine.split)) in shared.measured
     again = load_engine(SMALL_NETWORK, EngineChoice("auto", "cpu", 2, tmp_path, streams=None))
