@@ -139,6 +139,6 @@ def test_who_cannot_says_who_can(name: str, device: str, says: str, tmp_path: Pa
 def test_it_is_measured_apart_from_fp32(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         shared = load_engine(NETWORK, choice(tmp_path, streams=None), Samples("a", lambda: batches(4)))
-    assert list(shared.measured)[0] == "openvino 1x2 int8"
+    assert next(iter(shared.measured)) == "openvino 1x2 int8"
     assert set(shared.measured) <= {"openvino 1x2 int8", "openvino 2x1 int8"}
     assert "calibrating int8, once" in caplog.text
