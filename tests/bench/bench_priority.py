@@ -19,13 +19,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import psutil
-from PIL import Image
 
 import running
+from bench import loads
 from bench.side_by_side import CALLERS, load
-from pictures import SAMPLES, b64, encoded
 
 _PAUSE = 0.02
+_PHOTOS = 64
 
 
 def texts(caller: running.Caller, seconds: float) -> list[float]:
@@ -45,9 +45,7 @@ def pictures(url: str, seconds: float, rates: "multiprocessing.Queue[float]") ->
     """As many pictures as the service takes from 16 callers."""
     os.nice(19)
     caller = running.Caller(url)
-    photos = sorted((SAMPLES / "photos").glob("*.jpg"))
-    images = [b64(encoded(Image.open(file).convert("RGB").resize((640, 480)), "JPEG")) for file in photos]
-    bodies = [json.dumps({"images": [image]}) for image in images]
+    bodies = [json.dumps({"images": [image]}) for image in loads.photos(_PHOTOS, (640, 480))]
 
     def post(body: str) -> None:
         assert caller("POST", "/vectorize", body.encode()).status == 200

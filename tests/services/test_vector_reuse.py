@@ -5,8 +5,9 @@ import json
 import random
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,22 @@ def lookups(caller: running.Caller) -> dict[str, float]:
         result: caller.metric(f'vecmod_vector_lookups_total{{result="{result}"}}')
         for result in ("hit", "joined", "miss")
     }
+
+
+def hold(model: DummyModel, caller: running.Caller, callers: ThreadPoolExecutor) -> "Future[list[float]]":
+    """A caller with whose picture the model is busy, until it is released."""
+    model.release.clear()
+    held = callers.submit(caller.vector, b64(colour(0)))
+    assert model.entered.wait(30)
+    return held
+
+
+@contextmanager
+def busy(model: DummyModel) -> Iterator[tuple[running.Caller, ThreadPoolExecutor, "Future[list[float]]"]]:
+    """A service that keeps no vectors, callers of it, and the one whose picture the model is at."""
+    service = running.service_of(lambda: model, cache_bytes=NOTHING_FITS)
+    with running.in_thread(service) as caller, ThreadPoolExecutor(16) as callers:
+        yield caller, callers, hold(model, caller, callers)
 
 
 def spellings(data: bytes) -> list[str]:
@@ -75,11 +92,7 @@ def test_callers_at_the_same_time_share_and_may_leave() -> None:
     """Whoever came first leaves; the others get their answer. Then all leave, and nothing is done for them."""
     model = DummyModel()
     body = json.dumps({"image": b64(colour(5))}).encode()
-    service = running.service_of(lambda: model, cache_bytes=NOTHING_FITS)
-    with running.in_thread(service) as caller, ThreadPoolExecutor(16) as callers:
-        model.release.clear()
-        held = callers.submit(caller.vector, b64(colour(0)))
-        assert model.entered.wait(30)
+    with busy(model) as (caller, callers, held):
         with running.send(caller, body):
             running.wait_for(lambda: lookups(caller)["miss"] == 2)
             others = [callers.submit(caller.vector, b64(colour(5))) for _ in range(10)]
@@ -89,15 +102,13 @@ def test_callers_at_the_same_time_share_and_may_leave() -> None:
         assert held.result() == [0, 0, 0]
         assert [one.result() for one in others] == [[5, 0, 0]] * 10
         model.entered.clear()
-        model.release.clear()
-        held = callers.submit(caller.vector, b64(colour(0)))
-        assert model.entered.wait(30)
+        again = hold(model, caller, callers)
         for opened in [running.send(caller, body) for _ in range(10)]:
             running.wait_for(lambda: caller.metric("vecmod_requests_in_flight") >= 2)
             opened.close()
         running.wait_for(lambda: caller.metric("vecmod_requests_in_flight") == 1)
         model.release.set()
-        assert held.result() == [0, 0, 0]
+        assert again.result() == [0, 0, 0]
         caller.vector(b64(colour(7)))
     assert model.sizes == [1, 1, 1, 1]
 
@@ -105,11 +116,7 @@ def test_callers_at_the_same_time_share_and_may_leave() -> None:
 def test_a_query_does_not_wait_for_an_import() -> None:
     model = DummyModel()
     image = {"image": b64(colour(5))}
-    service = running.service_of(lambda: model, cache_bytes=NOTHING_FITS)
-    with running.in_thread(service) as caller, ThreadPoolExecutor(16) as callers:
-        model.release.clear()
-        held = callers.submit(caller.vector, b64(colour(0)))
-        assert model.entered.wait(30)
+    with busy(model) as (caller, callers, held):
         asked = [
             callers.submit(caller, "POST", "/vectors", image, X_Vecmod_Priority=priority)
             for priority in ("import", "query", "query")
@@ -124,11 +131,7 @@ def test_a_query_does_not_wait_for_an_import() -> None:
 def test_whoever_has_time_outlasts_those_who_have_none() -> None:
     model = DummyModel()
     image = {"image": b64(colour(5))}
-    service = running.service_of(lambda: model, cache_bytes=NOTHING_FITS)
-    with running.in_thread(service) as caller, ThreadPoolExecutor(16) as callers:
-        model.release.clear()
-        held = callers.submit(caller.vector, b64(colour(0)))
-        assert model.entered.wait(30)
+    with busy(model) as (caller, callers, held):
         hasty = callers.submit(caller, "POST", "/vectors", image, X_Vecmod_Timeout="0.5")
         running.wait_for(lambda: lookups(caller)["miss"] == 2)
         patient = callers.submit(caller, "POST", "/vectors", image)

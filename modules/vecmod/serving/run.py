@@ -15,7 +15,7 @@ from vecmod.contract.environment import SettingsError
 from vecmod.contract.meta_api import LimitsMeta
 from vecmod.contract.modality import TEXT
 from vecmod.serving.calibration import calibration_samples
-from vecmod.serving.engine.choose import EngineChoice, engine_names, load_engine
+from vecmod.serving.engine.choose import INT8, EngineChoice, engine_names, load_engine
 from vecmod.serving.engine.engine import EngineUnavailable
 from vecmod.serving.engine.network import AnyNetwork
 from vecmod.serving.engine.shared import SharedEngine
@@ -190,7 +190,9 @@ def load_model(family: Family, settings: ServiceSettings) -> Model:
 
     def load(network: AnyNetwork) -> SharedEngine:
         def work() -> SharedEngine:
-            return load_engine(network, choice, calibration_samples(steps[network], settings.calibration))
+            rounded = choice.precision == INT8
+            samples = calibration_samples(steps[network], settings.calibration) if rounded else None
+            return load_engine(network, choice, samples)
 
         # A runtime's threads have the priority of the one that makes them, which for media is a lower one.
         return work() if words is None or network is words else in_background(work)

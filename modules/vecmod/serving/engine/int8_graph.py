@@ -17,8 +17,6 @@ from vecmod.serving.engine.int8_layers import (
     Range,
     find_layers,
     in_8_bits,
-    of_8_bits,
-    weight_in_8_bits,
     without_batch_norms,
 )
 
@@ -127,11 +125,8 @@ class Int8Graph:
             layer = self._layer_of(node)
             if layer is None:
                 continue
-            if f"{layer.source} scale" not in numbers:
-                nodes += in_8_bits(layer.source, ranges[layer.source], numbers)
-            nodes.append(weight_in_8_bits(layer, numbers))
             right, wrong = node.output[0], f"{node.output[0]} wrong"
-            nodes.append(of_8_bits(node, layer, f"{right} tried"))
+            nodes += in_8_bits(node, layer, f"{right} tried", ranges[layer.source], numbers)
             nodes.append(helper.make_node("Sub", [f"{right} tried", right], [wrong]))
             channels = layer.channels(self.numbers)
             asked[f"shift {layer.result}"] = _Asked(wrong, "ReduceMean", channels, rows=layer.product)
@@ -154,9 +149,7 @@ class Int8Graph:
             if layer is None or layer in kept:
                 nodes.append(node)
                 continue
-            if f"{layer.source} scale" not in numbers:
-                nodes += in_8_bits(layer.source, ranges[layer.source], numbers)
-            nodes += [weight_in_8_bits(layer, numbers), of_8_bits(node, layer, node.output[0])]
+            nodes += in_8_bits(node, layer, node.output[0], ranges[layer.source], numbers)
             if layer.bias:
                 numbers[layer.bias] = (numbers[layer.bias] - wrong[f"shift {layer.result}"]).astype(np.float32)
         return self._model_of(nodes, numbers)
@@ -168,14 +161,15 @@ class Int8Graph:
         self, nodes: Sequence[NodeProto], numbers: Mapping[str, Array], asked: Mapping[str, "_Asked"]
     ) -> tuple[Graph, dict[str, slice]]:
         added, places, start = [], dict[str, slice](), 0
+        shapes = {"flat": np.array([-1])}
         for name, one in asked.items():
             added += one.nodes(f"{name} reduced")
-            numbers = {**numbers, f"{name} reduced shape": np.array([-1, one.size])}
+            shapes[f"{name} reduced shape"] = np.array([-1, one.size])
             added.append(helper.make_node("Reshape", [f"{name} reduced", "flat"], [name]))
             places[name] = slice(start, start + one.size)
             start += one.size
         added.append(helper.make_node("Concat", list(asked), [STATISTICS], axis=0))
-        made = self._model_of([*nodes, *added], {**numbers, "flat": np.array([-1])})
+        made = self._model_of([*nodes, *added], {**numbers, **shapes})
         del made.model.graph.output[:]
         made.model.graph.output.append(helper.make_tensor_value_info(STATISTICS, TensorProto.FLOAT, [start]))
         return made, places

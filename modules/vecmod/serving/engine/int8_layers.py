@@ -96,16 +96,24 @@ def find_layers(nodes: Sequence[NodeProto], numbers: Mapping[str, Array]) -> lis
     return layers
 
 
-def of_8_bits(node: NodeProto, layer: Layer, output: str) -> NodeProto:
-    """The layer on what was rounded."""
+def in_8_bits(node: NodeProto, layer: Layer, output: str, values: Range, numbers: dict[str, Array]) -> list[NodeProto]:
+    """The layer on its rounded input and weights, with the nodes that round them; what they need joins the numbers.
+
+    Args:
+        node: of the layer.
+        layer: which one that is.
+        output: edge that it ends in.
+        values: range of its input, which is rounded once, for all layers that share it.
+        numbers: all there are, by name.
+    """
     inputs = [f"{layer.source} restored", f"{layer.weight} restored", *node.input[2:]]
     new = helper.make_node(node.op_type, inputs, [output])
     new.attribute.extend(node.attribute)
-    return new
+    shared = [] if f"{layer.source} scale" in numbers else _rounded_edge(layer.source, values, numbers)
+    return [*shared, _rounded_weight(layer, numbers), new]
 
 
-def in_8_bits(edge: str, values: Range, numbers: dict[str, Array]) -> list[NodeProto]:
-    """The nodes that round an edge and restore it; their numbers are added."""
+def _rounded_edge(edge: str, values: Range, numbers: dict[str, Array]) -> list[NodeProto]:
     low, high = min(values.low, 0.0), max(values.high, 0.0)
     scale = max((high - low) / 255, TINY)
     numbers[f"{edge} scale"] = np.array(scale, np.float32)
@@ -117,8 +125,7 @@ def in_8_bits(edge: str, values: Range, numbers: dict[str, Array]) -> list[NodeP
     ]
 
 
-def weight_in_8_bits(layer: Layer, numbers: dict[str, Array]) -> NodeProto:
-    """The node that restores a layer's rounded weights; its numbers are added."""
+def _rounded_weight(layer: Layer, numbers: dict[str, Array]) -> NodeProto:
     weight = numbers[layer.weight]
     channel = weight.ndim - 1 if layer.product else 0
     others = tuple(axis for axis in range(weight.ndim) if axis != channel)
